@@ -1,0 +1,1 @@
+//! What may be stored, for how long, under which key, in which tier.

@@ -1,0 +1,1 @@
+//! Reshaping messages. Pure.
