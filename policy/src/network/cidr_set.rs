@@ -15,8 +15,8 @@ const MAPPED_LENGTH: u8 = 96;
 
 /// An immutable set of IPv4 and IPv6 prefixes. Ten thousand cost about as much to ask as ten.
 ///
-/// Memory is at most 128 bytes for each IPv4 prefix and 384 for each IPv6 prefix, usually a quarter of that; an empty
-/// set allocates nothing.
+/// Memory is at most 128 bytes for each IPv4 prefix and 384 for each IPv6 prefix, usually about half of that; an
+/// empty set allocates nothing.
 #[derive(Debug, Clone, Default)]
 pub struct CidrSet {
     v4: Trie<u32>,

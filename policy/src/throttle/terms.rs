@@ -96,7 +96,8 @@ impl Terms {
         let capacity = i128::from(self.capacity());
         // Rounds down: a change of limit never adds to the level.
         let level = (i128::from(level) << self.precision) >> precision;
-        u64::try_from(capacity - level.min(capacity)).unwrap_or(0)
+        // A level above the capacity would be less than nothing spent.
+        u64::try_from(capacity - level).unwrap_or(0)
     }
 }
 
