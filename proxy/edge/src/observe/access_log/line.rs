@@ -1,0 +1,205 @@
+//! One line while it is written: bounded, and closed to whatever a client would like to put on a line of its own.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use super::{RequestId, time};
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// How values are made harmless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Escape {
+    /// As within a JSON string; a byte outside ASCII becomes the code point of the same number.
+    Json,
+    /// Quotes, backslashes, controls and bytes outside ASCII as `\xNN`.
+    Text,
+}
+
+/// What a variable stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value<'a> {
+    Absent,
+    Bytes(&'a [u8]),
+    /// In quotes of its own.
+    Quoted(&'a [u8]),
+    Number(u64),
+    Id(u128),
+    Ip(IpAddr),
+    /// Microseconds since the UNIX epoch, as a date of the common log format.
+    Date(u64),
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        Self::from(text.map(str::as_bytes))
+    }
+}
+
+impl<'a> From<Option<&'a [u8]>> for Value<'a> {
+    fn from(bytes: Option<&'a [u8]>) -> Self {
+        bytes.filter(|bytes| !bytes.is_empty()).map_or(Value::Absent, Value::Bytes)
+    }
+}
+
+impl From<Option<u64>> for Value<'_> {
+    fn from(number: Option<u64>) -> Self {
+        number.map_or(Value::Absent, Value::Number)
+    }
+}
+
+/// Appends to a page up to its limit, never beyond, so that the page never grows.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    limit: usize,
+    start: usize,
+    overflown: bool,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(out: &'a mut Vec<u8>, limit: usize) -> Self {
+        let start = out.len();
+        Self { out, limit, start, overflown: false }
+    }
+
+    /// Ends the line; takes it back and says `false` if it did not fit.
+    pub(super) fn finish(mut self) -> bool {
+        self.raw(b"\n");
+        if self.overflown {
+            self.out.truncate(self.start);
+        }
+        !self.overflown
+    }
+
+    /// Bytes that are known to be harmless.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        if self.out.len() + bytes.len() <= self.limit {
+            self.out.extend_from_slice(bytes);
+        } else {
+            self.overflown = true;
+        }
+    }
+
+    pub(super) fn value(&mut self, value: Value<'_>, escape: Escape, absent: &'static [u8]) {
+        match value {
+            Value::Absent => self.raw(absent),
+            Value::Bytes(bytes) => self.escaped(bytes, escape),
+            Value::Quoted(bytes) => self.quoted(bytes, escape),
+            Value::Number(number) => self.number(number),
+            Value::Id(id) => self.raw(&RequestId(id).text()),
+            Value::Ip(ip) => self.ip(ip),
+            Value::Date(us) => self.raw(&time::clf(us / 1_000_000)),
+        }
+    }
+
+    fn quoted(&mut self, bytes: &[u8], escape: Escape) {
+        self.raw(b"\"");
+        self.escaped(bytes, escape);
+        self.raw(b"\"");
+    }
+
+    fn escaped(&mut self, mut rest: &[u8], escape: Escape) {
+        while let Some(at) = rest.iter().position(|byte| !is_harmless(*byte)) {
+            let (harmless, from) = rest.split_at(at);
+            self.raw(harmless);
+            let Some((byte, after)) = from.split_first() else { return };
+            self.escaped_byte(*byte, escape);
+            rest = after;
+        }
+        self.raw(rest);
+    }
+
+    fn escaped_byte(&mut self, byte: u8, escape: Escape) {
+        let [high, low] = hex(byte);
+        match (escape, byte) {
+            (Escape::Json, b'"' | b'\\') => self.raw(&[b'\\', byte]),
+            (Escape::Json, _) => self.raw(&[b'\\', b'u', b'0', b'0', high, low]),
+            (Escape::Text, _) => self.raw(&[b'\\', b'x', high, low]),
+        }
+    }
+
+    fn number(&mut self, mut number: u64) {
+        let mut digits = [0; 20];
+        let mut used = 0;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+            used += 1;
+            if number == 0 {
+                break;
+            }
+        }
+        self.raw(digits.get(digits.len() - used..).unwrap_or_default());
+    }
+
+    fn ip(&mut self, ip: IpAddr) {
+        let mut text = [0; 45];
+        let mut free = text.as_mut_slice();
+        let written = write!(free, "{ip}").map(|()| 45 - free.len()).unwrap_or(0);
+        self.raw(text.get(..written).unwrap_or_default());
+    }
+}
+
+fn is_harmless(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+/// Two lower-case digits.
+pub(super) fn hex(byte: u8) -> [u8; 2] {
+    let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    [digit(byte >> 4), digit(byte & 15)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(value: Value<'_>, escape: Escape) -> String {
+        let mut out = Vec::new();
+        let mut line = Line::new(&mut out, 4_000);
+        line.value(value, escape, b"-");
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn hostile_bytes_are_escaped() {
+        let hostile = Value::Bytes(b"a\r\nb\"c\\d\x7f\x00\xc3\xa9");
+        assert_eq!(written(hostile, Escape::Text), r"a\x0d\x0ab\x22c\x5cd\x7f\x00\xc3\xa9");
+        assert_eq!(written(hostile, Escape::Json), r#"a\u000d\u000ab\"c\\d\u007f\u0000\u00c3\u00a9"#);
+    }
+
+    #[test]
+    fn every_byte_survives_json() {
+        let all: Vec<u8> = (0..=255).collect();
+        let text = format!("\"{}\"", written(Value::Bytes(&all), Escape::Json));
+        let back: String = serde_json::from_str(&text).unwrap();
+        assert!(back.chars().map(u32::from).eq(0..=255));
+    }
+
+    #[test]
+    fn numbers_and_addresses() {
+        let text = |value| written(value, Escape::Text);
+        assert_eq!(text(Value::Number(0)), "0");
+        assert_eq!(text(Value::Number(1_234_567_890)), "1234567890");
+        assert_eq!(text(Value::Number(u64::MAX)), u64::MAX.to_string());
+        assert_eq!(text(Value::Ip("192.0.2.1".parse().unwrap())), "192.0.2.1");
+        let long = "1111:2222:3333:4444:5555:6666:7777:8888";
+        assert_eq!(text(Value::Ip(long.parse().unwrap())), long);
+        assert_eq!(text(Value::Id(0x12345678_9abc_def0_1234_56789abcdef0)), "12345678-9abc-def0-1234-56789abcdef0");
+        assert_eq!(text(Value::Absent), "-");
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_leaves_nothing() {
+        let mut out = b"before\n".to_vec();
+        let mut line = Line::new(&mut out, 12);
+        line.raw(b"12345");
+        assert!(!line.finish());
+        assert_eq!(out, b"before\n");
+        let mut line = Line::new(&mut out, 12);
+        line.raw(b"1234");
+        assert!(line.finish());
+        assert_eq!(out, b"before\n1234\n");
+    }
+}
