@@ -1,0 +1,145 @@
+//! Keys of stages and of what they set per method.
+
+use super::Default::{Empty, Flag, Text, Unset};
+use super::{Form, Key, Kind, MIB, NETWORK, Section, TIB, secs};
+
+pub(crate) static STAGE: Section = Section {
+    title: "[api.stage.NAME]",
+    doc: "A stage. `caching_enabled`, `cache_ttl` and the throttling limits are the defaults for its methods (AWS's `*/*`).",
+    keys: &[
+        &VARIABLES,
+        &CACHE_CLUSTER_ENABLED,
+        &CACHE_CLUSTER_SIZE,
+        &CACHING_ENABLED,
+        &CACHE_TTL,
+        &THROTTLING_RATE_LIMIT,
+        &THROTTLING_BURST_LIMIT,
+        &POLICY,
+        &METHOD,
+    ],
+};
+pub(crate) static VARIABLES: Key = Key::new(
+    "variables",
+    Kind::Texts(
+        &Form { name: "letters, digits and '_', at most 64", pattern: "^[A-Za-z0-9_]{1,64}$" },
+        &Form { name: "at most 512 of A-Z a-z 0-9 - . _ ~ : / ? # & = ,", pattern: "^[A-Za-z0-9._~:/?#&=,-]{1,512}$" },
+    ),
+    Empty,
+    "Stage variables, for `${stageVariables.name}` in URIs.",
+)
+.aws("variables");
+pub(crate) static CACHE_CLUSTER_ENABLED: Key = Key::new(
+    "cache_cluster_enabled",
+    Kind::Flag,
+    Flag(false),
+    "The stage has a cache. Without it none of its methods is cached.",
+)
+.aws("cacheClusterEnabled");
+pub(crate) static CACHE_CLUSTER_SIZE: Key = Key::new(
+    "cache_cluster_size",
+    Kind::Size(MIB, 16 * TIB),
+    Text("0.5 GB"),
+    "Memory for the stage's cache: one of AWS's sizes (0.5, 1.6, 6.1, 13.5, 28.4, 58.2, 118, 237 GB) or any other.",
+)
+.aws("cacheClusterSize");
+pub(crate) static CACHING_ENABLED: Key = Key::new(
+    "caching_enabled",
+    Kind::Flag,
+    Unset("`true` once `cache_cluster_enabled` is"),
+    "Cache the answers of GET methods. Other verbs are cached only where a method says so itself.",
+)
+.aws("cachingEnabled");
+pub(crate) static CACHE_TTL: Key = Key::new(
+    "cache_ttl",
+    Kind::Duration(secs(0), secs(3600)),
+    Text("300s"),
+    "How long an answer is served from the cache. `0s`: not at all.",
+)
+.aws("cacheTtlInSeconds");
+pub(crate) static THROTTLING_RATE_LIMIT: Key = Key::new(
+    "throttling_rate_limit",
+    Kind::Number(0.0, 1e9),
+    Unset("no limit"),
+    "Requests a second, for each method; fractions are allowed. 0 refuses what the burst does not cover.",
+)
+.aws("throttlingRateLimit");
+pub(crate) static THROTTLING_BURST_LIMIT: Key = Key::new(
+    "throttling_burst_limit",
+    Kind::Integer(0, 1_000_000_000),
+    Unset("one second of the rate, at least 1"),
+    "How many requests may come at once: the bucket's capacity.",
+)
+.aws("throttlingBurstLimit");
+pub(crate) static POLICY: Key = Key::new(
+    "resource_policy",
+    Kind::Table(&Section {
+        title: "[api.stage.NAME.resource_policy]",
+        doc: "From which networks the stage may be called; asked after the API's.",
+        keys: &[&ALLOW, &DENY],
+    }),
+    Unset("the API's alone"),
+    "From which networks the stage may be called.",
+);
+pub(crate) static ALLOW: Key = Key::new(
+    "allow",
+    Kind::List(&NETWORK),
+    Unset("everybody who is not denied"),
+    "Networks whose clients may call. An empty list refuses everybody.",
+);
+pub(crate) static DENY: Key = Key::new("deny", Kind::List(&NETWORK), Empty, "Networks whose clients may not call.");
+
+pub(crate) static METHOD: Key = Key::new(
+    "method",
+    Kind::Named(
+        &Form { name: "VERB PATH of a method", pattern: "^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|ANY) /" },
+        &Section {
+            title: "[api.stage.NAME.method.\"VERB PATH\"]",
+            doc: "Settings of one method; what is left out is the stage's.",
+            keys: &[
+                &METHOD_CACHING_ENABLED,
+                &METHOD_CACHE_TTL,
+                &CACHE_KEY_PARAMETERS,
+                &METHOD_THROTTLING_RATE_LIMIT,
+                &METHOD_THROTTLING_BURST_LIMIT,
+            ],
+        },
+    ),
+    Empty,
+    "Settings of single methods.",
+)
+.aws("methodSettings");
+pub(crate) static METHOD_CACHING_ENABLED: Key = Key::new(
+    "caching_enabled",
+    Kind::Flag,
+    Unset("the stage's for GET, `false` for all others"),
+    "Cache the method's answers.",
+)
+.aws("cachingEnabled");
+pub(crate) static METHOD_CACHE_TTL: Key = Key::new(
+    "cache_ttl",
+    Kind::Duration(secs(0), secs(3600)),
+    Unset("the stage's"),
+    "How long an answer is served from the cache. `0s`: not at all.",
+)
+.aws("cacheTtlInSeconds");
+pub(crate) static CACHE_KEY_PARAMETERS: Key = Key::new(
+    "cache_key_parameters",
+    Kind::List(&Form { name: "path.NAME, query.NAME or header.NAME", pattern: r"^(method\.request\.)?(path|query|querystring|header)\..+$" }),
+    Unset("under `edge` the path and the full query, under `aws` nothing"),
+    "Which parts of the request tell one cached answer from another. An empty list says that all requests get the same.",
+)
+.aws("cacheKeyParameters");
+pub(crate) static METHOD_THROTTLING_RATE_LIMIT: Key = Key::new(
+    "throttling_rate_limit",
+    Kind::Number(0.0, 1e9),
+    Unset("the stage's"),
+    "Requests a second for this method; fractions are allowed.",
+)
+.aws("throttlingRateLimit");
+pub(crate) static METHOD_THROTTLING_BURST_LIMIT: Key = Key::new(
+    "throttling_burst_limit",
+    Kind::Integer(0, 1_000_000_000),
+    Unset("the stage's; where it has none, one second of the rate, at least 1"),
+    "How many requests may come at once: the bucket's capacity.",
+)
+.aws("throttlingBurstLimit");

@@ -1,0 +1,84 @@
+//! The configuration: TOML text becomes a [`Configuration`] that cannot be wrong, or a list of everything that is.
+//!
+//! `keys/` is the catalogue, in which every key is defined once. `read/` gives the values their meaning and looks for
+//! what does not fit together. `reference` and `schema` write the catalogue down for people and for editors.
+//!
+//! It reads the files that are named only to see that they can be used; it listens nowhere and resolves no names.
+
+mod expression;
+mod finding;
+mod keys;
+mod log_format;
+mod model;
+mod nearest;
+mod pem;
+mod read;
+pub mod reference;
+mod report;
+mod rules;
+pub mod schema;
+mod table;
+mod units;
+mod uri;
+mod value;
+
+use std::path::Path;
+
+pub use expression::{Expression, ExpressionError};
+pub use finding::{Finding, Severity};
+pub use keys::{Default, Form, Key, Kind, Section, paths as key_paths};
+pub use log_format::VARIABLES as LOG_VARIABLES;
+pub use model::*;
+pub use rules::{RULES, Rule};
+pub use uri::{UriError, UriPart, UriTemplate};
+
+use report::{Mark, Report};
+
+impl Configuration {
+    /// Reads and checks a file. Warnings travel with success.
+    ///
+    /// # Errors
+    /// Every finding, warnings included, if one of them is an error.
+    pub fn load(path: &Path) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) => Err(vec![unreadable(path, &error)]),
+        }
+    }
+
+    /// Checks `text`; paths in it are relative to the directory of `origin`, which is also named in findings.
+    ///
+    /// # Errors
+    /// Every finding, warnings included, if one of them is an error.
+    pub fn parse(text: &str, origin: &Path) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
+        let report = Report::new(text, origin);
+        let (document, syntax) = toml::de::DeTable::parse_recoverable(text);
+        for error in &syntax {
+            let at = Mark(error.span().map_or(0, |span| span.start));
+            report.error(&rules::SYNTAX, at, error.message().replace('\n', "; "), "see https://toml.io");
+        }
+        // A table that could not be parsed would only give findings about what is missing in it.
+        let configuration = match syntax.is_empty() {
+            true => read::configuration(document.get_ref(), &report),
+            false => None,
+        };
+        let findings = report.finish();
+        match configuration {
+            Some(configuration) if !findings.iter().any(Finding::is_error) => Ok((configuration, findings)),
+            _ => Err(findings),
+        }
+    }
+}
+
+/// The finding for a file that cannot be read.
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        name: rules::UNREADABLE.name,
+        file: path.into(),
+        line: 1,
+        col: 1,
+        message: format!("the file cannot be read: {error}"),
+        help: "name a TOML file that this user may read".into(),
+    }
+}

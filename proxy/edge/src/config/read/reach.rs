@@ -1,0 +1,97 @@
+//! What only shows when all is read: addresses taken twice, caches beyond the budget, APIs that nobody can reach,
+//! certificates that no listener shows.
+
+use std::net::SocketAddr;
+
+use super::api::ApiDraft;
+use crate::config::keys::{front, node as keys};
+use crate::config::model::{AdminEndpoint, Domain, Listener, Node};
+use crate::config::report::{Mark, Report};
+use crate::config::rules;
+use crate::config::table::{Located, Table};
+use crate::config::units::show_size;
+
+pub(super) fn check(
+    root: &Table<'_>,
+    node: &Node,
+    apis: &[ApiDraft],
+    domains: &[Located<Domain>],
+    listeners: &[Located<Listener>],
+) {
+    let report = root.report();
+    addresses(root, node, listeners);
+    budget(node, apis, report);
+    stages(apis, report);
+    certificates(node, domains, listeners, report);
+    shadowed_hosts(node, apis, domains, report);
+}
+
+fn addresses(root: &Table<'_>, node: &Node, listeners: &[Located<Listener>]) {
+    let mut taken: Vec<(SocketAddr, &str)> = Vec::new();
+    let mut claim = |address: SocketAddr, who: &'static str, at: Mark| {
+        if let Some((other, owner)) = taken.iter().find(|(other, _)| collide(*other, address)) {
+            let message = format!("{address} is taken: {owner} listens on {other}");
+            root.report().error(&rules::DUPLICATE, at, message, "choose another port");
+        }
+        taken.push((address, who));
+    };
+    for listener in listeners {
+        claim(listener.value.address, "a [[listener]]", listener.at);
+    }
+    if let Some(AdminEndpoint::Tcp(address)) = node.admin.as_ref().map(|admin| &admin.endpoint) {
+        claim(*address, "[admin]", root.place(&keys::ADMIN));
+    }
+    if let Some(address) = node.demo {
+        claim(address, "[demo]", root.place(&keys::DEMO));
+    }
+}
+
+/// The same port on the same address, or on all of them. Port 0 is any free one.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_family = a.is_ipv4() == b.is_ipv4();
+    let overlap = a.ip() == b.ip() || same_family && (a.ip().is_unspecified() || b.ip().is_unspecified());
+    a.port() == b.port() && a.port() != 0 && overlap
+}
+
+fn budget(node: &Node, apis: &[ApiDraft], report: &Report<'_>) {
+    let mut sum: u64 = 0;
+    for cache in apis.iter().flat_map(|draft| &draft.caches) {
+        sum = sum.saturating_add(cache.value);
+        if sum > node.cache.memory {
+            let (sum, memory) = (show_size(sum), show_size(node.cache.memory));
+            let message = format!("the stages' caches take {sum} up to here, and [cache] memory is {memory}");
+            let help = "write less here, or raise 'memory'";
+            report.error(&rules::CACHE_BUDGET, cache.at, message, help);
+            return;
+        }
+    }
+}
+
+fn stages(apis: &[ApiDraft], report: &Report<'_>) {
+    for draft in apis.iter().filter(|draft| draft.api.stages.is_empty()) {
+        let message = format!("the API '{}' has no stage, so no request can reach it", draft.api.id);
+        report.warning(&rules::UNREACHABLE_API, draft.at, message, "add [api.stage.NAME]");
+    }
+}
+
+fn certificates(node: &Node, domains: &[Located<Domain>], listeners: &[Located<Listener>], report: &Report<'_>) {
+    if listeners.iter().any(|l| l.value.tls.is_some()) {
+        return;
+    }
+    for domain in domains.iter().filter(|d| d.value.certificate.is_some()) {
+        let message = format!("the certificate of '{}' has no effect: no listener speaks TLS", domain.value.name);
+        let help = format!("add [{}.{}] to a listener", front::LISTENER.name, front::TLS.name);
+        report.strict(node.profile, &rules::NO_EFFECT, domain.at, message, help);
+    }
+}
+
+/// A custom domain comes before the host `{api-id}.execute-api.{region}.…`.
+fn shadowed_hosts(node: &Node, apis: &[ApiDraft], domains: &[Located<Domain>], report: &Report<'_>) {
+    for domain in domains {
+        let prefix = |draft: &&ApiDraft| format!("{}.execute-api.{}.", draft.api.id, node.region);
+        if let Some(draft) = apis.iter().find(|draft| domain.value.name.starts_with(&prefix(draft))) {
+            let message = format!("the domain takes the host by which the API '{}' would be reached", draft.api.id);
+            report.warning(&rules::SHADOWED, domain.at, message, "choose another name");
+        }
+    }
+}

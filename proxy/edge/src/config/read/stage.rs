@@ -1,0 +1,202 @@
+//! Stages: variables, cache, throttles, and the settings of single methods.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sluice_api::{KeyParameter, MethodKey, MethodSettings, Profile, ResourcePath, Stage, StageName, Verb};
+
+use super::api::MethodDraft;
+use super::policy::{self, PolicyKeys};
+use super::settings::Rates;
+use super::{cache_key, variables};
+use crate::config::keys::{Key, api, stage as keys};
+use crate::config::nearest::did_you_mean;
+use crate::config::report::Mark;
+use crate::config::rules;
+use crate::config::table::{Located, Table};
+
+/// What the stage knows while its methods are read.
+struct Frame<'s> {
+    profile: Profile,
+    methods: &'s [MethodDraft],
+    cluster: bool,
+    defaults: MethodSettings,
+    rates: Rates,
+}
+
+/// Settings of a method, and where they are.
+struct SettingsDraft {
+    at: Mark,
+    settings: MethodSettings,
+}
+
+/// Reads the stages of an API, and the sizes of their caches.
+pub(super) fn read_all(
+    api: &Table<'_>,
+    profile: Profile,
+    methods: &[MethodDraft],
+) -> (BTreeMap<StageName, Stage>, Vec<Located<u64>>) {
+    let mut stages = BTreeMap::new();
+    let mut caches = Vec::new();
+    for (name, table) in api.named(&api::STAGE) {
+        match StageName::parse(name.value) {
+            Ok(name) => {
+                let stage = read(name.clone(), &table, profile, methods);
+                if stage.cache_cluster_enabled {
+                    caches
+                        .push(Located { at: table.place(&keys::CACHE_CLUSTER_SIZE), value: stage.cache_cluster_size });
+                }
+                stages.insert(name, stage);
+            }
+            Err(error) => {
+                table.report().error(&rules::BAD_VALUE, name.at, error.to_string(), "choose another name");
+            }
+        }
+    }
+    (stages, caches)
+}
+
+fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodDraft]) -> Stage {
+    let cluster = table.flag(&keys::CACHE_CLUSTER_ENABLED).unwrap_or_default();
+    let rates = Rates::read(table, &keys::THROTTLING_RATE_LIMIT, &keys::THROTTLING_BURST_LIMIT);
+    let defaults = MethodSettings {
+        caching_enabled: table.flag(&keys::CACHING_ENABLED).unwrap_or(cluster),
+        cache_ttl: table.duration(&keys::CACHE_TTL).unwrap_or_default(),
+        cache_key_parameters: None,
+        throttle: rates.throttle(),
+    };
+    let frame = Frame { profile, methods, cluster, defaults, rates };
+    let settings = method_settings(table, &frame);
+    stage_without_effect(table, &frame, &settings);
+    cache_keys(table, &frame, &settings);
+    let variables = variables::read(table);
+    variables::check(table, &name, &variables, methods, profile);
+    let policy = PolicyKeys { table: &keys::POLICY, allow: &keys::ALLOW, deny: &keys::DENY };
+    Stage {
+        name,
+        variables,
+        cache_cluster_enabled: cluster,
+        cache_cluster_size: table.size(&keys::CACHE_CLUSTER_SIZE).unwrap_or_default(),
+        defaults: frame.defaults,
+        methods: settings.into_iter().map(|(key, draft)| (key, draft.settings)).collect(),
+        network: policy::read(table, &policy),
+    }
+}
+
+fn method_settings(stage: &Table<'_>, frame: &Frame<'_>) -> BTreeMap<MethodKey, SettingsDraft> {
+    let mut all = BTreeMap::new();
+    for (name, table) in stage.named(&keys::METHOD) {
+        let Some(key) = method_key(&name, &table, frame) else { continue };
+        let settings = read_method(&key, &table, frame);
+        all.insert(key, SettingsDraft { at: table.at, settings });
+    }
+    all
+}
+
+fn read_method(key: &MethodKey, table: &Table<'_>, frame: &Frame<'_>) -> MethodSettings {
+    let inherited = frame.defaults.caching_enabled && key.verb == Verb::Get;
+    let rates = Rates::read(table, &keys::METHOD_THROTTLING_RATE_LIMIT, &keys::METHOD_THROTTLING_BURST_LIMIT);
+    let settings = MethodSettings {
+        caching_enabled: table.flag(&keys::METHOD_CACHING_ENABLED).unwrap_or(inherited),
+        cache_ttl: table.duration(&keys::METHOD_CACHE_TTL).unwrap_or(frame.defaults.cache_ttl),
+        cache_key_parameters: key_parameters(table, key),
+        throttle: rates.or(frame.rates).throttle(),
+    };
+    method_without_effect(table, frame, &settings);
+    settings
+}
+
+fn key_parameters(table: &Table<'_>, key: &MethodKey) -> Option<Vec<KeyParameter>> {
+    let parameters = table.list(&keys::CACHE_KEY_PARAMETERS, KeyParameter::parse)?;
+    Some(cache_key::parameters(parameters, &key.path, table.report()))
+}
+
+fn method_key(name: &Located<&str>, table: &Table<'_>, frame: &Frame<'_>) -> Option<MethodKey> {
+    let report = table.report();
+    let parsed = name.value.split_once(' ').and_then(|(verb, path)| {
+        Some(MethodKey { verb: Verb::parse(verb).ok()?, path: ResourcePath::parse(path).ok()? })
+    });
+    let Some(key) = parsed else {
+        let message = format!("'{}' is no method", name.value);
+        report.error(&rules::BAD_VALUE, name.at, message, "write VERB PATH, such as \"GET /pets/{id}\"");
+        return None;
+    };
+    if frame.methods.iter().any(|m| m.verb == key.verb && m.path == key.path) {
+        return Some(key);
+    }
+    let message = format!("the API has no method {key}");
+    report.error(&rules::UNKNOWN_METHOD, name.at, message, nearest_method(&key, frame.methods));
+    None
+}
+
+fn nearest_method(key: &MethodKey, methods: &[MethodDraft]) -> String {
+    let here: Vec<&MethodDraft> = methods.iter().filter(|m| m.path == key.path).collect();
+    if here.iter().any(|m| m.verb == Verb::Any) {
+        return format!("write \"ANY {}\": its ANY method serves {}", key.path, key.verb);
+    }
+    if !here.is_empty() {
+        let verbs: Vec<_> = here.iter().map(|m| m.verb.as_str()).collect();
+        return format!("{} has {}", key.path, verbs.join(", "));
+    }
+    let names: Vec<String> = methods.iter().map(|m| format!("{} {}", m.verb, m.path)).collect();
+    did_you_mean(&key.to_string(), &names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Every cached method, whether it has settings of its own or not.
+fn cache_keys(stage: &Table<'_>, frame: &Frame<'_>, settings: &BTreeMap<MethodKey, SettingsDraft>) {
+    for method in frame.methods {
+        let own = settings.get(&MethodKey { path: method.path.clone(), verb: method.verb });
+        let inherited = frame.defaults.caching_enabled && method.verb == Verb::Get;
+        let (at, cached, settings) = match own {
+            Some(draft) => (draft.at, draft.settings.caching_enabled, &draft.settings),
+            None => (stage.at, inherited, &frame.defaults),
+        };
+        if frame.cluster && cached && settings.cache_ttl > Duration::ZERO {
+            cache_key::check(method, settings.cache_key_parameters.as_deref(), at, frame.profile, stage.report());
+        }
+    }
+}
+
+fn stage_without_effect(table: &Table<'_>, frame: &Frame<'_>, methods: &BTreeMap<MethodKey, SettingsDraft>) {
+    if !frame.cluster {
+        let help = "set cache_cluster_enabled = true, or remove it";
+        if table.flag(&keys::CACHING_ENABLED) == Some(true) {
+            no_effect(table, &keys::CACHING_ENABLED, frame, "the stage has no cache", help);
+        }
+        no_effect(table, &keys::CACHE_CLUSTER_SIZE, frame, "the stage has no cache", help);
+        no_effect(table, &keys::CACHE_TTL, frame, "the stage has no cache", help);
+    } else if !frame.defaults.caching_enabled && !methods.values().any(|m| m.settings.caching_enabled) {
+        no_effect(table, &keys::CACHE_TTL, frame, "nothing of the stage is cached", "remove it");
+        let help = "set caching_enabled = true at a method, or remove it";
+        no_effect(table, &keys::CACHE_CLUSTER_ENABLED, frame, "nothing of the stage is cached", help);
+    }
+    if frame.rates.rate.is_none() && !methods.values().any(|m| m.settings.throttle.is_some()) {
+        let help = "add 'throttling_rate_limit'";
+        no_effect(table, &keys::THROTTLING_BURST_LIMIT, frame, "a burst without a rate limits nothing", help);
+    }
+}
+
+fn method_without_effect(table: &Table<'_>, frame: &Frame<'_>, settings: &MethodSettings) {
+    let cache_keys = [&keys::METHOD_CACHE_TTL, &keys::CACHE_KEY_PARAMETERS];
+    if !frame.cluster {
+        let help = "set cache_cluster_enabled = true at the stage, or remove it";
+        if settings.caching_enabled {
+            no_effect(table, &keys::METHOD_CACHING_ENABLED, frame, "the stage has no cache", help);
+        }
+        cache_keys.into_iter().for_each(|key| no_effect(table, key, frame, "the stage has no cache", help));
+    } else if !settings.caching_enabled {
+        let help = "set caching_enabled = true, or remove it";
+        cache_keys.into_iter().for_each(|key| no_effect(table, key, frame, "the method is not cached", help));
+    }
+    if settings.throttle.is_none() {
+        let help = "add 'throttling_rate_limit'";
+        no_effect(table, &keys::METHOD_THROTTLING_BURST_LIMIT, frame, "a burst without a rate limits nothing", help);
+    }
+}
+
+fn no_effect(table: &Table<'_>, key: &'static Key, frame: &Frame<'_>, why: &str, help: &str) {
+    if let Some(at) = table.written(key) {
+        let message = format!("'{}' has no effect: {why}", key.name);
+        table.report().strict(frame.profile, &rules::NO_EFFECT, at, message, help);
+    }
+}

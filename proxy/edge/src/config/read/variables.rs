@@ -1,0 +1,78 @@
+//! Stage variables, and what the integrations make of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sluice_api::{Profile, StageName};
+
+use super::api::MethodDraft;
+use super::origin::Origin;
+use crate::config::expression::Expression;
+use crate::config::keys::stage as keys;
+use crate::config::rules;
+use crate::config::table::Table;
+use crate::config::uri;
+
+pub(super) fn read(stage: &Table<'_>) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in stage.texts(&keys::VARIABLES) {
+        if !is_name(name.value) {
+            let message = format!("'{}' is no name for a stage variable", name.value);
+            stage.report().error(&rules::BAD_VALUE, name.at, message, "write letters, digits and '_', at most 64");
+        } else if !is_value(value.value) {
+            let message = format!("the value of '{}' is none for a stage variable", name.value);
+            let help = "write 1 to 512 characters out of A-Z a-z 0-9 - . _ ~ : / ? # & = ,";
+            stage.report().error(&rules::BAD_VALUE, value.at, message, help);
+        } else {
+            variables.insert(name.value.to_owned(), value.value.to_owned());
+        }
+    }
+    variables
+}
+
+/// Every variable that an integration uses is defined, and every URI is one with the stage's values in it.
+pub(super) fn check(
+    stage: &Table<'_>,
+    name: &StageName,
+    variables: &BTreeMap<String, String>,
+    methods: &[MethodDraft],
+    profile: Profile,
+) {
+    for (method, origin) in methods.iter().filter_map(|m| Some((m, m.origin.as_ref()?))) {
+        let used = used(origin);
+        let undefined: Vec<&str> = used.iter().copied().filter(|v| !variables.contains_key(*v)).collect();
+        for variable in &undefined {
+            let message =
+                format!("stage '{name}' does not define '{variable}', which {} {} uses", method.verb, method.path);
+            let help = format!("add {variable} = \"…\" to its variables");
+            stage.report().strict(profile, &rules::UNDEFINED_STAGE_VARIABLE, stage.at, message, help);
+        }
+        if undefined.is_empty() && origin.template.stage_variables().next().is_some() {
+            check_uri(stage, name, variables, origin);
+        }
+    }
+}
+
+fn check_uri(stage: &Table<'_>, name: &StageName, variables: &BTreeMap<String, String>, origin: &Origin) {
+    let value = |variable: &str| variables.get(variable).map_or("", String::as_str);
+    if let Err(error) = uri::check(&origin.template.fill(|_| "x", value)) {
+        let message = format!("with the variables of stage '{name}': {error}");
+        stage.report().error(&rules::BAD_URI, origin.at, message, "change the URI, or the stage's variables");
+    }
+}
+
+fn used(origin: &Origin) -> BTreeSet<&str> {
+    let mapped = origin.sources.values().filter_map(|source| match source {
+        Expression::StageVariable(name) => Some(&**name),
+        _ => None,
+    });
+    origin.template.stage_variables().chain(mapped).collect()
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn is_value(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#&=,".contains(&b);
+    (1..=512).contains(&text.len()) && text.bytes().all(good)
+}

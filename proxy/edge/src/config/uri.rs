@@ -1,0 +1,160 @@
+//! URIs of integrations, with `{name}` and `${stageVariables.name}` in them.
+//!
+//! AWS's developer guide, "Set up HTTP integrations". Any other `${…}` is left alone, as AWS does.
+
+use sluice_api::Address;
+
+/// A piece of a URI template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UriPart {
+    /// Stands for itself.
+    Text(Box<str>),
+    /// `{name}`: what is mapped to `integration.request.path.name`.
+    Path(Box<str>),
+    /// `${stageVariables.name}`
+    StageVariable(Box<str>),
+}
+
+/// A URI template in pieces. It has no errors by itself; what it becomes may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UriTemplate {
+    /// From the left.
+    pub parts: Vec<UriPart>,
+}
+
+/// Why a text is no URI that can be called.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    /// Only `http` and `https` are called.
+    #[error("'{0}' does not begin with http:// or https://")]
+    Scheme(String),
+    /// A host name or address, perhaps with a port.
+    #[error("'{0}' is no host with an optional port")]
+    Authority(String),
+    /// Spaces, control characters, quotes, `#` or non-ASCII letters.
+    #[error("'{0}' cannot stand in a URI unencoded")]
+    Character(char),
+}
+
+const STAGE_VARIABLE: &str = "${stageVariables.";
+
+impl UriTemplate {
+    /// Takes `text` apart.
+    pub fn parse(text: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            match variable(rest) {
+                Some((part, length)) => {
+                    push_text(&mut parts, &mut literal);
+                    parts.push(part);
+                    rest = rest.get(length..).unwrap_or("");
+                }
+                None => {
+                    let length = if rest.starts_with("${") { 2 } else { first.len_utf8() };
+                    let (text, tail) = rest.split_at(length);
+                    literal.push_str(text);
+                    rest = tail;
+                }
+            }
+        }
+        push_text(&mut parts, &mut literal);
+        Self { parts }
+    }
+
+    /// Names in `{}`, from the left.
+    pub fn path_variables(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|p| match p {
+            UriPart::Path(name) => Some(&**name),
+            UriPart::Text(_) | UriPart::StageVariable(_) => None,
+        })
+    }
+
+    /// Names in `${stageVariables.…}`, from the left.
+    pub fn stage_variables(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|p| match p {
+            UriPart::StageVariable(name) => Some(&**name),
+            UriPart::Text(_) | UriPart::Path(_) => None,
+        })
+    }
+
+    /// The text with every variable replaced.
+    pub fn fill<'v>(&self, path: impl Fn(&str) -> &'v str, stage: impl Fn(&str) -> &'v str) -> String {
+        let piece = |part: &UriPart| match part {
+            UriPart::Text(text) => text.to_string(),
+            UriPart::Path(name) => path(name).to_owned(),
+            UriPart::StageVariable(name) => stage(name).to_owned(),
+        };
+        self.parts.iter().map(piece).collect()
+    }
+}
+
+/// Checks a URI without variables: scheme, host, port, and no character that would need encoding.
+pub(super) fn check(uri: &str) -> Result<(), UriError> {
+    let (authority, path) = split(uri).ok_or_else(|| UriError::Scheme(uri.into()))?;
+    Address::parse(authority, Some(80)).map_err(|_| UriError::Authority(authority.into()))?;
+    match path.chars().find(|c| !c.is_ascii_graphic() || "\"<>\\^`#".contains(*c)) {
+        Some(c) => Err(UriError::Character(c)),
+        None => Ok(()),
+    }
+}
+
+/// The port that a URI's scheme stands for, if it can be seen.
+pub(super) fn default_port(uri: &str) -> Option<u16> {
+    match uri.split_once("://")?.0 {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
+}
+
+fn split(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"))?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    Some(rest.split_at(end))
+}
+
+/// The variable at the start of `rest`, and how long it is.
+fn variable(rest: &str) -> Option<(UriPart, usize)> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let (open, make): (&str, fn(Box<str>) -> UriPart) = match rest.starts_with('$') {
+        true => (STAGE_VARIABLE, UriPart::StageVariable),
+        false => ("{", UriPart::Path),
+    };
+    let name = rest.strip_prefix(open)?.split_once('}')?.0;
+    (!name.is_empty() && name.chars().all(good)).then(|| (make(name.into()), open.len() + name.len() + 1))
+}
+
+fn push_text(parts: &mut Vec<UriPart>, literal: &mut String) {
+    if !literal.is_empty() {
+        parts.push(UriPart::Text(std::mem::take(literal).into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_come_apart_and_together() {
+        let t = UriTemplate::parse("http://${stageVariables.h}:80/a/{id}?x={q}${other}");
+        assert_eq!(t.stage_variables().collect::<Vec<_>>(), ["h"]);
+        assert_eq!(t.path_variables().collect::<Vec<_>>(), ["id", "q"]);
+        assert_eq!(t.fill(|_| "P", |_| "S"), "http://S:80/a/P?x=P${other}");
+        assert_eq!(UriTemplate::parse("http://h/{}").path_variables().count(), 0);
+    }
+
+    #[test]
+    fn uris() {
+        for good in ["http://h", "https://h:8443/a?b=c", "http://[::1]:80/", "http://10.0.0.1/%20"] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        assert_eq!(check("ftp://h"), Err(UriError::Scheme("ftp://h".into())));
+        assert_eq!(check("http://"), Err(UriError::Authority("".into())));
+        assert_eq!(check("http://u@h/"), Err(UriError::Authority("u@h".into())));
+        assert_eq!(check("http://h:99999/"), Err(UriError::Authority("h:99999".into())));
+        assert_eq!(check("http://h/a b"), Err(UriError::Character(' ')));
+        assert_eq!(check("http://h/{x"), Ok(()));
+    }
+}
