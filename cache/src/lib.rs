@@ -1,1 +1,22 @@
 //! What may be stored, for how long, under which key, in which tier.
+//!
+//! - [`key`]: the parts of a request become injective bytes and a 128-bit fingerprint.
+//! - [`freshness`]: which requests ask the cache, which answers it keeps, and for how long.
+//! - [`entry`]: a stored answer, ready to be written to a socket, and what it weighs.
+//! - [`tier`]: where answers are kept; the memory tier.
+//! - [`invalidate`]: how a flush makes everything older unreachable at once.
+//!
+//! Nothing here reads a clock or a socket, and nothing knows HTTP beyond status codes and field lines: monotonic
+//! nanoseconds, verdicts and bytes are handed in.
+
+pub mod entry;
+pub mod freshness;
+pub mod invalidate;
+pub mod key;
+pub mod tier;
+
+pub use entry::Entry;
+pub use freshness::NotStored;
+pub use invalidate::Epoch;
+pub use key::{Fingerprint, KeyHasher, KeyRef};
+pub use tier::memory::{Found, MemoryTier};

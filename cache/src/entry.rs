@@ -1,0 +1,199 @@
+//! A stored answer, ready to be written to a socket, and what it weighs.
+//!
+//! An entry is immutable and shared by `Arc`. Its key, head and body lie in one allocation of exactly their length, so
+//! that what it costs can be told; handing out its body copies nothing and allocates nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::freshness::{Freshness, NotStored};
+use crate::key::{Fingerprint, KeyRef, Keyed};
+
+/// A complete answer under its key.
+pub struct Entry {
+    fingerprint: Fingerprint,
+    /// Key, head, body.
+    block: Bytes,
+    body: Bytes,
+    key_end: u32,
+    head_end: u32,
+    status: u16,
+    stored_at_ns: u64,
+    fresh_until_ns: u64,
+}
+
+/// When an entry was stored and until when it may be served, nanoseconds of one monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// When the answer came.
+    pub stored_at_ns: u64,
+    /// From here on it is expired.
+    pub fresh_until_ns: u64,
+}
+
+impl Entry {
+    /// Copies an answer into an entry.
+    ///
+    /// `head` holds field lines, each `Name: value\r\n`, without what belongs to one exchange only: status line, Date,
+    /// Age, request ids, Connection. `body` is the whole body in any number of pieces.
+    ///
+    /// # Errors
+    /// [`NotStored::TooLarge`] if key and head together exceed 4 GiB.
+    pub fn new(
+        key: KeyRef<'_>,
+        status: u16,
+        head: &[u8],
+        body: &[Bytes],
+        lifetime: Lifetime,
+    ) -> Result<Self, NotStored> {
+        let head_end = u32::try_from(key.bytes.len() + head.len()).map_err(|_| NotStored::TooLarge)?;
+        let key_end = u32::try_from(key.bytes.len()).map_err(|_| NotStored::TooLarge)?;
+        let block = block(key.bytes, head, body);
+        // Taking the slice now makes the block shared now: a hit's clone then counts a reference and allocates nothing.
+        let body = block.slice(key.bytes.len() + head.len()..);
+        let Lifetime { stored_at_ns, fresh_until_ns } = lifetime;
+        let fingerprint = key.fingerprint;
+        Ok(Self { fingerprint, block, body, key_end, head_end, status, stored_at_ns, fresh_until_ns })
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Field lines, each with its line end; no empty line after the last.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        self.block.get(self.key_end as usize..self.head_end as usize).unwrap_or_default()
+    }
+
+    /// The whole body. A clone shares it without an allocation.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// When it was stored and until when it may be served.
+    #[must_use]
+    pub const fn lifetime(&self) -> Lifetime {
+        Lifetime { stored_at_ns: self.stored_at_ns, fresh_until_ns: self.fresh_until_ns }
+    }
+
+    /// Whether it may be served at `now_ns`, and its age.
+    #[must_use]
+    pub const fn freshness(&self, now_ns: u64) -> Freshness {
+        Freshness::at(self.lifetime(), now_ns)
+    }
+
+    /// The memory that keeping this entry costs, bytes: its allocations as the allocator rounds them, and its part of
+    /// the tables that find and evict it.
+    #[must_use]
+    pub const fn weight(&self) -> usize {
+        OVERHEAD + allocated(self.block.len())
+    }
+}
+
+impl Keyed for Entry {
+    fn key(&self) -> KeyRef<'_> {
+        let bytes = self.block.get(..self.key_end as usize).unwrap_or_default();
+        KeyRef { fingerprint: self.fingerprint, bytes }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fingerprint, status, body, .. } = self;
+        write!(f, "Entry({fingerprint:?}, {status}, {} bytes)", body.len())
+    }
+}
+
+fn block(key: &[u8], head: &[u8], body: &[Bytes]) -> Bytes {
+    let body_len: usize = body.iter().map(Bytes::len).sum();
+    let mut block = Vec::with_capacity(key.len() + head.len() + body_len);
+    block.extend_from_slice(key);
+    block.extend_from_slice(head);
+    body.iter().for_each(|piece| block.extend_from_slice(piece));
+    Bytes::from(block)
+}
+
+/// What an entry costs beside its block.
+const OVERHEAD: usize = allocated(ARC + size_of::<Entry>()) + SHARED + RECORD + SLOT + GHOST;
+
+/// The two counts of an `Arc`.
+const ARC: usize = 16;
+
+/// What `Bytes` allocates to count the block's owners.
+const SHARED: usize = 32;
+
+/// The cache's record of an entry: pointer, hash, weight, queue links, flags; rounded.
+const RECORD: usize = 96;
+
+/// Pointer and control byte in a hash table that is between 7/16 and 7/8 full.
+const SLOT: usize = 20;
+
+/// What the eviction remembers of an entry that has left: hash and weight in a queue, hash in a set.
+const GHOST: usize = 48;
+
+/// The size of an allocation of `size` bytes: mimalloc has four size classes between powers of two, and gives whole
+/// slices to what is larger than half a mebibyte.
+const fn allocated(size: usize) -> usize {
+    let step = if size <= 64 {
+        16
+    } else if size <= LARGE {
+        size.next_power_of_two() / 8
+    } else {
+        SLICE
+    };
+    size.div_ceil(step) * step
+}
+
+const LARGE: usize = 512 * 1024;
+const SLICE: usize = 64 * 1024;
+
+impl<T: Keyed> Keyed for Arc<T> {
+    fn key(&self) -> KeyRef<'_> {
+        T::key(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{KeyHasher, SECRET_LEN};
+
+    const LIFETIME: Lifetime = Lifetime { stored_at_ns: 5, fresh_until_ns: 9 };
+
+    fn entry(body: &[Bytes]) -> Entry {
+        let key = KeyHasher::new([1; SECRET_LEN]).key(b"the key");
+        Entry::new(key, 200, b"ETag: x\r\n", body, LIFETIME).unwrap()
+    }
+
+    #[test]
+    fn an_entry_gives_back_what_it_was_made_of() {
+        let entry = entry(&[Bytes::from_static(b"one"), Bytes::new(), Bytes::from_static(b"two")]);
+        assert_eq!(entry.key().bytes, b"the key");
+        assert_eq!(entry.head(), b"ETag: x\r\n");
+        assert_eq!(&entry.body()[..], b"onetwo");
+        assert_eq!((entry.status(), entry.lifetime()), (200, LIFETIME));
+    }
+
+    #[test]
+    fn an_empty_body_is_a_body() {
+        assert_eq!(entry(&[]).body().len(), 0);
+    }
+
+    #[test]
+    fn rounding_follows_four_classes_between_powers_of_two() {
+        let sizes = [1, 16, 17, 64, 65, 81, 1024, 1025, 100 * 1024, 1024 * 1024 + 1].map(allocated);
+        assert_eq!(sizes, [16, 16, 32, 64, 80, 96, 1024, 1280, 114_688, 1024 * 1024 + 65_536]);
+    }
+
+    #[test]
+    fn a_body_weighs_more_than_its_bytes_and_less_than_a_third_more_when_large() {
+        let entry = entry(&[Bytes::from(vec![0; 100_000])]);
+        assert!((100_000..133_000).contains(&entry.weight()), "{}", entry.weight());
+    }
+}

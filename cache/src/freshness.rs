@@ -1,0 +1,269 @@
+//! Which requests ask the cache, which answers it keeps, and for how long.
+//!
+//! Under [`Profile::Aws`] API Gateway decides: the method's setting alone gives the time to live, and every status that
+//! an integration answers is stored. Under [`Profile::Edge`] what could be private or a passing failure is never stored.
+//! The origin's Cache-Control gives no time to live under either.
+
+use thiserror::Error;
+
+use crate::entry::Lifetime;
+
+mod control;
+
+pub use control::CacheControl;
+
+const NS_PER_SECOND: u64 = 1_000_000_000;
+
+/// For how long an answer may be served, whole seconds from 0, which switches caching off, to 3600.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ttl(u16);
+
+/// More seconds than AWS allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a cache TTL is at most 3600 seconds, not {0}")]
+pub struct TtlTooLong(pub u64);
+
+impl Ttl {
+    /// Nothing is cached.
+    pub const OFF: Self = Self(0);
+    /// Where nothing is set.
+    pub const DEFAULT: Self = Self(300);
+    /// AWS's fixed maximum.
+    pub const MAX: Self = Self(3600);
+
+    /// A time to live of so many seconds.
+    ///
+    /// # Errors
+    /// It is longer than [`Ttl::MAX`].
+    pub fn new(seconds: u64) -> Result<Self, TtlTooLong> {
+        let ttl = u16::try_from(seconds).map(Self).map_err(|_| TtlTooLong(seconds))?;
+        if ttl > Self::MAX { Err(TtlTooLong(seconds)) } else { Ok(ttl) }
+    }
+
+    /// In seconds.
+    #[must_use]
+    pub const fn seconds(self) -> u16 {
+        self.0
+    }
+
+    /// Whether it switches caching off.
+    #[must_use]
+    pub const fn is_off(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The lifetime of what is stored now.
+    #[must_use]
+    pub const fn from(self, stored_at_ns: u64) -> Lifetime {
+        let fresh_until_ns = stored_at_ns.saturating_add(self.0 as u64 * NS_PER_SECOND);
+        Lifetime { stored_at_ns, fresh_until_ns }
+    }
+}
+
+impl Default for Ttl {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Whether something stored may be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It may.
+    Fresh {
+        /// Whole seconds since it was stored.
+        age_seconds: u64,
+    },
+    /// Its time is over.
+    Expired {
+        /// Whole seconds since it was stored.
+        age_seconds: u64,
+    },
+}
+
+impl Freshness {
+    /// The freshness of a lifetime at `now_ns`. A clock read before the entry was stored gives age 0.
+    #[must_use]
+    pub const fn at(lifetime: Lifetime, now_ns: u64) -> Self {
+        let age_seconds = now_ns.saturating_sub(lifetime.stored_at_ns) / NS_PER_SECOND;
+        if now_ns < lifetime.fresh_until_ns { Self::Fresh { age_seconds } } else { Self::Expired { age_seconds } }
+    }
+
+    /// Whether it may be served.
+    #[must_use]
+    pub const fn is_fresh(self) -> bool {
+        matches!(self, Self::Fresh { .. })
+    }
+
+    /// The value of an Age header.
+    #[must_use]
+    pub const fn age_seconds(self) -> u64 {
+        let (Self::Fresh { age_seconds } | Self::Expired { age_seconds }) = self;
+        age_seconds
+    }
+}
+
+/// Whose rules hold where AWS's are unsafe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// As API Gateway does.
+    Aws,
+    /// Never store what could be private or a passing failure.
+    #[default]
+    Edge,
+}
+
+/// A method's settings as they hold after inheritance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MethodCaching {
+    /// The stage has a cache.
+    pub stage_enabled: bool,
+    /// `caching_enabled` for this method.
+    pub enabled: bool,
+    /// The setting was written for this method itself, not for all methods.
+    pub named: bool,
+    /// How long answers live.
+    pub ttl: Ttl,
+}
+
+/// Why a request does not ask the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bypass {
+    /// The stage has no cache.
+    StageOff,
+    /// Caching is off for the method.
+    MethodOff,
+    /// Its TTL is 0.
+    TtlZero,
+    /// A verb other than GET, for which nobody asked by name.
+    Verb,
+}
+
+impl Bypass {
+    /// Its name in logs, metrics and Cache-Status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StageOff => "stage-off",
+            Self::MethodOff => "method-off",
+            Self::TtlZero => "ttl-zero",
+            Self::Verb => "verb",
+        }
+    }
+}
+
+/// Whether a request with this verb asks the cache.
+///
+/// # Errors
+/// Why it does not.
+pub fn cacheable_request(settings: MethodCaching, verb: &str) -> Result<(), Bypass> {
+    match settings {
+        MethodCaching { stage_enabled: false, .. } => Err(Bypass::StageOff),
+        MethodCaching { enabled: false, .. } => Err(Bypass::MethodOff),
+        MethodCaching { ttl: Ttl::OFF, .. } => Err(Bypass::TtlZero),
+        MethodCaching { named: false, .. } if verb != "GET" => Err(Bypass::Verb),
+        _ => Ok(()),
+    }
+}
+
+/// What decides whether an integration's answer is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its status code.
+    pub status: u16,
+    /// It has a Set-Cookie field.
+    pub set_cookie: bool,
+    /// Its Cache-Control.
+    pub cache_control: CacheControl,
+    /// The request carried an Authorization that is not part of the key.
+    pub unkeyed_authorization: bool,
+    /// The body's length, bytes, where it is known.
+    pub length: Option<u64>,
+}
+
+/// Why an answer is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[error("not stored: {}", self.as_str())]
+pub enum NotStored {
+    /// The status code may not be stored.
+    Status,
+    /// It sets a cookie.
+    SetCookie,
+    /// The request had an Authorization that is not part of the key.
+    Authorization,
+    /// The origin said `no-store`.
+    NoStore,
+    /// The origin said `private`.
+    Private,
+    /// It is larger than the object limit, or than the cache.
+    TooLarge,
+    /// The cache was flushed after the fetch began.
+    Flushed,
+    /// What a flush left behind still fills the cache.
+    Flushing,
+    /// The body did not arrive whole.
+    Incomplete,
+}
+
+impl NotStored {
+    /// All reasons, for metrics that count each.
+    pub const ALL: [Self; 9] = [
+        Self::Status,
+        Self::SetCookie,
+        Self::Authorization,
+        Self::NoStore,
+        Self::Private,
+        Self::TooLarge,
+        Self::Flushed,
+        Self::Flushing,
+        Self::Incomplete,
+    ];
+
+    /// Its name in logs, metrics and Cache-Status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::SetCookie => "set-cookie",
+            Self::Authorization => "authorization",
+            Self::NoStore => "no-store",
+            Self::Private => "private",
+            Self::TooLarge => "too-large",
+            Self::Flushed => "flushed",
+            Self::Flushing => "flushing",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// Whether an answer may be stored, as far as its head tells.
+///
+/// # Errors
+/// Why it may not.
+pub fn storable(profile: Profile, answer: &Candidate, object_limit: u64) -> Result<(), NotStored> {
+    // A part of a body, or a statement about a body elsewhere, is no answer to the next request.
+    if matches!(answer.status, ..200 | 206 | 304) {
+        return Err(NotStored::Status);
+    }
+    if answer.length.is_some_and(|length| length > object_limit) {
+        return Err(NotStored::TooLarge);
+    }
+    match profile {
+        Profile::Aws => Ok(()),
+        Profile::Edge => storable_at_the_edge(answer),
+    }
+}
+
+fn storable_at_the_edge(answer: &Candidate) -> Result<(), NotStored> {
+    match answer {
+        Candidate { set_cookie: true, .. } => Err(NotStored::SetCookie),
+        Candidate { unkeyed_authorization: true, .. } => Err(NotStored::Authorization),
+        Candidate { cache_control: CacheControl { no_store: true, .. }, .. } => Err(NotStored::NoStore),
+        Candidate { cache_control: CacheControl { private: true, .. }, .. } => Err(NotStored::Private),
+        Candidate { status: 200 | 203 | 204 | 301 | 308, .. } => Ok(()),
+        _ => Err(NotStored::Status),
+    }
+}
+
+#[cfg(test)]
+mod tests;

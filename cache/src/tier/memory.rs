@@ -1,0 +1,185 @@
+//! The memory tier: foyer's in-memory cache with S3-FIFO, weighed in bytes.
+//!
+//! A hit takes the read lock of one shard, compares the key's bytes and counts a reference; it allocates nothing. The
+//! tier is an array of foyer caches with one shard each rather than one foyer cache with many, so that hits of different
+//! shards share no counter, and a flushed generation can be emptied shard by shard.
+//!
+//! A flush swaps all shards for empty ones at once. The old ones are emptied by [`MemoryTier::drain_some`], called from
+//! a thread that serves nobody, and count in [`MemoryTier::bytes`] until they are gone; meanwhile the new ones take no
+//! more than fits beside them.
+
+mod departures;
+mod generation;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::entry::Entry;
+use crate::freshness::NotStored;
+use crate::invalidate::Epoch;
+use crate::key::KeyRef;
+use crate::tier::Tier;
+
+pub use departures::Departures;
+use generation::{Generation, Shape};
+
+/// Flushed generations that may wait for their emptying; one more flush empties the oldest itself.
+const FLUSHED_LIMIT: usize = 8;
+
+/// What a look-up found.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// An answer that may be served.
+    Fresh(Arc<Entry>),
+    /// An answer whose time is over.
+    Expired(Arc<Entry>),
+    /// Nothing.
+    Absent,
+}
+
+/// Answers in memory, within a capacity that counts all that they cost.
+#[derive(Debug)]
+pub struct MemoryTier {
+    shape: Shape,
+    departures: Arc<Departures>,
+    live: ArcSwap<Generation>,
+    flushed: Mutex<VecDeque<Arc<Generation>>>,
+}
+
+impl MemoryTier {
+    /// A tier of `capacity` bytes for bodies of at most `object_limit` bytes.
+    #[must_use]
+    pub fn new(capacity: u64, object_limit: u64) -> Self {
+        let shape = Shape::new(capacity, object_limit);
+        let departures = Arc::new(Departures::default());
+        let live = ArcSwap::from_pointee(Generation::new(shape, Epoch::default(), &departures));
+        Self { shape, departures, live, flushed: Mutex::default() }
+    }
+
+    /// What is stored under a key.
+    #[must_use]
+    pub fn get(&self, key: KeyRef<'_>, now_ns: u64) -> Found {
+        match self.live.load().get(key) {
+            Some(entry) if entry.freshness(now_ns).is_fresh() => Found::Fresh(entry),
+            Some(entry) => Found::Expired(entry),
+            None => Found::Absent,
+        }
+    }
+
+    /// Stores an answer whose fetch began in the epoch `began`, in place of the one under its key.
+    ///
+    /// # Errors
+    /// It is too large, or a flush has come between or is not over.
+    pub fn insert(&self, entry: Arc<Entry>, began: Epoch) -> Result<(), NotStored> {
+        if !self.shape.holds(&entry) {
+            return Err(NotStored::TooLarge);
+        }
+        let live = self.live.load();
+        if live.epoch() != began {
+            return Err(NotStored::Flushed);
+        }
+        if !self.fits_beside_flushed(&live, &entry) {
+            return Err(NotStored::Flushing);
+        }
+        live.insert(entry);
+        Ok(())
+    }
+
+    /// Forgets what is stored under a key; tells whether anything was.
+    pub fn remove(&self, key: KeyRef<'_>) -> bool {
+        self.live.load().remove(key)
+    }
+
+    /// The epoch that a fetch notes when it begins.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.live.load().epoch()
+    }
+
+    /// Forgets everything at once and starts a new epoch. Call [`MemoryTier::drain_some`] until it returns 0 to give
+    /// the memory back.
+    pub fn flush(&self) -> Epoch {
+        let mut flushed = self.flushed.lock();
+        let epoch = self.live.load().epoch().next();
+        let old = self.live.swap(Arc::new(Generation::new(self.shape, epoch, &self.departures)));
+        old.retire();
+        flushed.push_back(old);
+        let excess = if flushed.len() > FLUSHED_LIMIT { flushed.pop_front() } else { None };
+        drop(flushed);
+        if let Some(excess) = excess {
+            excess.drain(usize::MAX);
+        }
+        epoch
+    }
+
+    /// Frees some of what flushes have left: whole shards until at least `entries` entries are gone. Returns how many
+    /// went; 0 means that nothing is left.
+    pub fn drain_some(&self, entries: usize) -> usize {
+        loop {
+            let Some(oldest) = self.flushed.lock().front().cloned() else { return 0 };
+            match oldest.drain(entries.max(1)) {
+                0 => self.flushed.lock().retain(|generation| !Arc::ptr_eq(generation, &oldest)),
+                gone => return gone,
+            }
+        }
+    }
+
+    /// Bytes that are taken, by what is served and by what flushes have left.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.live.load().bytes() + self.flushed_bytes()
+    }
+
+    /// Entries that can be found.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.live.load().entries()
+    }
+
+    /// Bytes that it may take.
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.shape.capacity()
+    }
+
+    /// The largest body that it stores, bytes.
+    #[must_use]
+    pub const fn object_limit(&self) -> u64 {
+        self.shape.object_limit()
+    }
+
+    /// Counts of what has left, by the way it left.
+    #[must_use]
+    pub fn departures(&self) -> &Departures {
+        &self.departures
+    }
+
+    fn flushed_bytes(&self) -> u64 {
+        self.flushed.lock().iter().map(|generation| generation.bytes()).sum()
+    }
+
+    fn fits_beside_flushed(&self, live: &Generation, entry: &Entry) -> bool {
+        let flushed = self.flushed_bytes();
+        flushed == 0 || flushed + live.bytes() + entry.weight() as u64 <= self.shape.capacity()
+    }
+}
+
+impl Tier for MemoryTier {
+    fn get(&self, key: KeyRef<'_>, now_ns: u64) -> Found {
+        Self::get(self, key, now_ns)
+    }
+
+    fn insert(&self, entry: Arc<Entry>, began: Epoch) -> Result<(), NotStored> {
+        Self::insert(self, entry, began)
+    }
+
+    fn remove(&self, key: KeyRef<'_>) -> bool {
+        Self::remove(self, key)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Counts of what has left the memory tier, by the way it left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use foyer_common::event::{Event, EventListener};
+
+use crate::entry::Entry;
+use crate::key::ByKey;
+
+/// Entries that have left, since the tier was made.
+#[derive(Debug, Default)]
+pub struct Departures {
+    evicted: AtomicU64,
+    replaced: AtomicU64,
+    removed: AtomicU64,
+    flushed: AtomicU64,
+}
+
+impl Departures {
+    /// Pushed out by newer ones.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// Replaced by another answer under the same key.
+    #[must_use]
+    pub fn replaced(&self) -> u64 {
+        self.replaced.load(Ordering::Relaxed)
+    }
+
+    /// Removed one by one.
+    #[must_use]
+    pub fn removed(&self) -> u64 {
+        self.removed.load(Ordering::Relaxed)
+    }
+
+    /// Freed after a flush, or with the tier.
+    #[must_use]
+    pub fn flushed(&self) -> u64 {
+        self.flushed.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts for one generation.
+#[derive(Debug)]
+pub(super) struct Listener {
+    departures: Arc<Departures>,
+    retired: AtomicBool,
+}
+
+impl Listener {
+    pub(super) const fn new(departures: Arc<Departures>) -> Self {
+        Self { departures, retired: AtomicBool::new(false) }
+    }
+
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+    }
+}
+
+impl EventListener for Listener {
+    type Key = ByKey<Arc<Entry>>;
+    type Value = ();
+
+    fn on_leave(&self, reason: Event, _: &Self::Key, (): &()) {
+        let Departures { evicted, replaced, removed, flushed } = &*self.departures;
+        let counter = match reason {
+            Event::Evict if self.retired.load(Ordering::Relaxed) => flushed,
+            Event::Evict => evicted,
+            Event::Replace => replaced,
+            Event::Remove => removed,
+            Event::Clear => flushed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
