@@ -1,11 +1,14 @@
 //! One line while it is written: bounded, and closed to whatever a client would like to put on a line of its own.
 
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{RequestId, time};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// The longest text of an address, with an embedded IPv4 address.
+const IPV6_LENGTH: usize = 45;
 
 /// How values are made harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,9 +137,25 @@ impl<'a> Line<'a> {
     }
 
     fn ip(&mut self, ip: IpAddr) {
-        let mut text = [0; 45];
+        match ip {
+            IpAddr::V4(ip) => self.ipv4(ip),
+            IpAddr::V6(ip) => self.ipv6(ip),
+        }
+    }
+
+    fn ipv4(&mut self, ip: Ipv4Addr) {
+        let [a, b, c, d] = ip.octets();
+        self.number(a.into());
+        for octet in [b, c, d] {
+            self.raw(b".");
+            self.number(octet.into());
+        }
+    }
+
+    fn ipv6(&mut self, ip: Ipv6Addr) {
+        let mut text = [0; IPV6_LENGTH];
         let mut free = text.as_mut_slice();
-        let written = write!(free, "{ip}").map(|()| 45 - free.len()).unwrap_or(0);
+        let written = write!(free, "{ip}").map_or(0, |()| IPV6_LENGTH - free.len());
         self.raw(text.get(..written).unwrap_or_default());
     }
 }

@@ -66,6 +66,9 @@ pub struct AccessRecord<'a> {
     pub way: &'a str,
 }
 
+/// Where the two digits of each byte of a UUID stand.
+const UUID_PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
 /// A request's id, shown as a UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId(pub u128);
@@ -74,10 +77,9 @@ impl RequestId {
     /// 8-4-4-4-12 lower-case hexadecimal digits.
     pub fn text(self) -> [u8; 36] {
         let mut text = [b'-'; 36];
-        let mut digits = self.0.to_be_bytes().into_iter().flat_map(hex);
-        for (place, byte) in text.iter_mut().enumerate() {
-            if !matches!(place, 8 | 13 | 18 | 23) {
-                *byte = digits.next().unwrap_or(b'0');
+        for (byte, place) in self.0.to_be_bytes().into_iter().zip(UUID_PLACES) {
+            if let Some(digits) = text.get_mut(place..place + 2) {
+                digits.copy_from_slice(&hex(byte));
             }
         }
         text

@@ -36,6 +36,9 @@ pub(super) const BOUNDS_US: [u32; 25] = [
     100_000_000,
 ];
 
+/// The largest of them.
+const LAST_BOUND_US: u64 = 100_000_000;
+
 /// One bucket per bound, and one for what is slower.
 pub(super) const BUCKETS: usize = BOUNDS_US.len() + 1;
 
@@ -89,8 +92,7 @@ impl HistogramTotals {
 
 /// The first bucket whose bound is not below `ns`.
 fn bucket_of(ns: u64) -> usize {
-    let last_bound = BOUNDS_US[BOUNDS_US.len() - 1];
-    let below = (ns.saturating_sub(1) / 1_000).min(u64::from(last_bound)) as u32;
+    let below = (ns.saturating_sub(1) / 1_000).min(LAST_BOUND_US) as u32;
     let Some(decade) = below.checked_ilog10() else { return 0 };
     let power = 10_u32.pow(decade);
     let step = match below {
