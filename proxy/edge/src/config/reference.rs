@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::keys::{self, Default, Key, Kind, Section, quoted};
+use super::keys::{self, Absent, Key, Kind, Section, quoted};
 use super::rules::RULES;
 use super::units::{show_duration, show_size};
 use super::{LOG_VARIABLES, units};
@@ -80,14 +80,14 @@ fn range(least: u64, most: u64) -> String {
     }
 }
 
-fn default(default: &Default) -> String {
+fn default(default: &Absent) -> String {
     match default {
-        Default::Required => "**required**".into(),
-        Default::Unset(what) => (*what).into(),
-        Default::Text(text) => format!("`\"{text}\"`"),
-        Default::Integer(n) => grouped(*n),
-        Default::Flag(flag) => format!("`{flag}`"),
-        Default::Empty => "none".into(),
+        Absent::Required => "**required**".into(),
+        Absent::Unset(what) => (*what).into(),
+        Absent::Text(text) => format!("`\"{text}\"`"),
+        Absent::Integer(n) => grouped(*n),
+        Absent::Flag(flag) => format!("`{flag}`"),
+        Absent::Empty => "none".into(),
     }
 }
 

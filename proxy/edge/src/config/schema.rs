@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{self, Default, Form, Key, Kind, Section};
+use super::keys::{self, Absent, Form, Key, Kind, Section};
 
 const SIZE: &str = r"^[0-9]+(\.[0-9]+)? ?(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$";
 const DURATION: &str = r"^[0-9]+(\.[0-9]+)? ?(us|ms|s|m|h)$";
@@ -20,7 +20,7 @@ pub fn json() -> Value {
 fn section(section: &'static Section) -> Value {
     let properties: Map<String, Value> = section.keys.iter().map(|key| (key.name.into(), property(key))).collect();
     let required: Vec<&str> =
-        section.keys.iter().filter(|key| matches!(key.default, Default::Required)).map(|key| key.name).collect();
+        section.keys.iter().filter(|key| matches!(key.default, Absent::Required)).map(|key| key.name).collect();
     json!({
         "type": "object",
         "description": section.doc,
@@ -35,10 +35,10 @@ fn property(key: &'static Key) -> Value {
     if let Some(object) = value.as_object_mut() {
         object.insert("description".into(), json!(description(key)));
         match key.default {
-            Default::Text(text) => drop(object.insert("default".into(), json!(text))),
-            Default::Integer(n) => drop(object.insert("default".into(), json!(n))),
-            Default::Flag(flag) => drop(object.insert("default".into(), json!(flag))),
-            Default::Required | Default::Unset(_) | Default::Empty => {}
+            Absent::Text(text) => drop(object.insert("default".into(), json!(text))),
+            Absent::Integer(n) => drop(object.insert("default".into(), json!(n))),
+            Absent::Flag(flag) => drop(object.insert("default".into(), json!(flag))),
+            Absent::Required | Absent::Unset(_) | Absent::Empty => {}
         }
     }
     value
@@ -46,7 +46,7 @@ fn property(key: &'static Key) -> Value {
 
 fn description(key: &Key) -> String {
     let unset = match key.default {
-        Default::Unset(what) => format!(" Not written: {what}."),
+        Absent::Unset(what) => format!(" Not written: {what}."),
         _ => String::new(),
     };
     let aws = key.aws.map_or(String::new(), |name| format!(" AWS: {name}."));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::keys::{Default, Key, Kind, Section};
+use super::keys::{Absent, Key, Kind, Section};
 use super::nearest::did_you_mean;
 use super::report::{Mark, Report};
 use super::rules;
@@ -222,7 +222,7 @@ impl<'a> Table<'a> {
     }
 
     fn missing(&self, key: &'static Key) {
-        if let Default::Required = key.default {
+        if let Absent::Required = key.default {
             let message = format!("{} has no '{}'", self.section.title, key.name);
             self.report.error(&rules::MISSING_KEY, self.at, message, format!("write {}", key.kind.describe()));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::keys::{Default, Key, Kind, quoted};
+use super::keys::{Absent, Key, Kind, quoted};
 use super::nearest::did_you_mean;
 use super::rules::{self, Rule};
 use super::units::{self, UnitError};
@@ -45,10 +45,10 @@ impl<'a> Scalar<'a> {
 
     pub(super) fn default_of(key: &Key) -> Option<Scalar<'static>> {
         match key.default {
-            Default::Required | Default::Unset(_) | Default::Empty => None,
-            Default::Text(text) => Some(Scalar::Text(text)),
-            Default::Integer(n) => Some(Scalar::Integer(n.into())),
-            Default::Flag(flag) => Some(Scalar::Flag(flag)),
+            Absent::Required | Absent::Unset(_) | Absent::Empty => None,
+            Absent::Text(text) => Some(Scalar::Text(text)),
+            Absent::Integer(n) => Some(Scalar::Integer(n.into())),
+            Absent::Flag(flag) => Some(Scalar::Flag(flag)),
         }
     }
 
@@ -124,10 +124,10 @@ pub(super) fn text<'a>(key: &Key, value: Scalar<'a>) -> Result<&'a str, Problem>
 
 pub(super) fn wrong_type(key: &Key, value: Scalar<'_>) -> Problem {
     let help = match key.default {
-        Default::Text(text) => format!("the default is {} = \"{text}\"", key.name),
-        Default::Integer(n) => format!("the default is {} = {n}", key.name),
-        Default::Flag(flag) => format!("the default is {} = {flag}", key.name),
-        Default::Required | Default::Unset(_) | Default::Empty => format!("write {}", key.kind.describe()),
+        Absent::Text(text) => format!("the default is {} = \"{text}\"", key.name),
+        Absent::Integer(n) => format!("the default is {} = {n}", key.name),
+        Absent::Flag(flag) => format!("the default is {} = {flag}", key.name),
+        Absent::Required | Absent::Unset(_) | Absent::Empty => format!("write {}", key.kind.describe()),
     };
     let message = format!("'{}' is {}, not a {}", key.name, key.kind.describe(), value.type_name());
     Problem { rule: &rules::WRONG_TYPE, message, help }

@@ -1,6 +1,6 @@
 //! Keys of APIs, resources, methods and integrations.
 
-use super::Default::{Empty, Flag, Integer, Required, Text, Unset};
+use super::Absent::{Empty, Flag, Integer, Required, Text, Unset};
 use super::{ANY_TEXT, API_ID, FILE, Form, Key, Kind, NETWORK, PROFILES, STAGE_NAME, Section, millis, secs, stage};
 
 pub(crate) static API: Key = Key::new(

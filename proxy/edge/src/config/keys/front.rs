@@ -1,6 +1,6 @@
 //! Keys of listeners and custom domains.
 
-use super::Default::{Flag, Required, Text, Unset};
+use super::Absent::{Flag, Required, Text, Unset};
 use super::{API_ID, FILE, Form, Key, Kind, SOCKET, STAGE_NAME, Section};
 
 pub(crate) static LISTENER: Key = Key::new(

@@ -18,7 +18,7 @@ pub struct Key {
     /// What may be written.
     pub kind: Kind,
     /// What holds if nothing is written.
-    pub default: Default,
+    pub default: Absent,
     /// AWS's name for it, if it has one.
     pub aws: Option<&'static str>,
     /// What it does, as Markdown sentences.
@@ -76,7 +76,7 @@ pub struct Form {
 
 /// What holds if a key is not written.
 #[derive(Clone, Copy, Debug)]
-pub enum Default {
+pub enum Absent {
     /// It must be written.
     Required,
     /// Nothing, which means this.
@@ -92,7 +92,7 @@ pub enum Default {
 }
 
 impl Key {
-    const fn new(name: &'static str, kind: Kind, default: Default, doc: &'static str) -> Self {
+    const fn new(name: &'static str, kind: Kind, default: Absent, doc: &'static str) -> Self {
         Self { name, kind, default, aws: None, doc }
     }
 

@@ -1,6 +1,6 @@
 //! Keys of the node: the top of the file, limits, timeouts, cache, throttle, admin, logs, demo.
 
-use super::Default::{Empty, Flag, Integer, Text, Unset};
+use super::Absent::{Empty, Flag, Integer, Text, Unset};
 use super::{DAY, FILE, Form, KIB, Key, Kind, MIB, NETWORK, PROFILES, SOCKET, Section, TIB, api, front, millis, secs};
 
 /// The whole file.

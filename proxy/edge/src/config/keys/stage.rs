@@ -1,6 +1,6 @@
 //! Keys of stages and of what they set per method.
 
-use super::Default::{Empty, Flag, Text, Unset};
+use super::Absent::{Empty, Flag, Text, Unset};
 use super::{Form, Key, Kind, MIB, NETWORK, Section, TIB, secs};
 
 pub(crate) static STAGE: Section = Section {

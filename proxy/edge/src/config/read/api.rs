@@ -1,6 +1,6 @@
 //! APIs with their resources, methods and stages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sluice_api::{Api, ApiId, Method, Profile, Resource, ResourcePath, Verb};
 
@@ -21,6 +21,30 @@ pub(super) struct ApiDraft {
     pub(super) caches: Vec<Located<u64>>,
 }
 
+/// Every API, in the order of the file, found by id.
+#[derive(Default)]
+pub(super) struct Apis {
+    pub(super) drafts: Vec<ApiDraft>,
+    places: BTreeMap<ApiId, usize>,
+}
+
+impl Apis {
+    pub(super) fn find(&self, id: &ApiId) -> Option<&ApiDraft> {
+        self.places.get(id).and_then(|place| self.drafts.get(*place))
+    }
+
+    /// An id that is there already comes back.
+    fn add(&mut self, draft: ApiDraft) -> Result<(), ApiId> {
+        let id = draft.api.id.clone();
+        if self.places.contains_key(&id) {
+            return Err(id);
+        }
+        self.places.insert(id, self.drafts.len());
+        self.drafts.push(draft);
+        Ok(())
+    }
+}
+
 /// A method, and what other parts of the file are checked against.
 pub(super) struct MethodDraft {
     pub(super) path: ResourcePath,
@@ -36,19 +60,16 @@ pub(super) struct ResourceDraft {
 }
 
 /// Reads every `[[api]]`. Those without a good id are read for their findings only.
-pub(super) fn read_all(tables: &[Table<'_>], node: &Node) -> Vec<ApiDraft> {
-    let mut ids = BTreeSet::new();
-    let mut drafts = Vec::new();
+pub(super) fn read_all(tables: &[Table<'_>], node: &Node) -> Apis {
+    let mut apis = Apis::default();
     for table in tables {
         let Some(draft) = read(table, node) else { continue };
-        if ids.insert(draft.api.id.clone()) {
-            drafts.push(draft);
-        } else {
-            let message = format!("there is another API '{}'", draft.api.id);
+        if let Err(id) = apis.add(draft) {
+            let message = format!("there is another API '{id}'");
             table.report().error(&rules::DUPLICATE, table.place(&keys::ID), message, "give it another id");
         }
     }
-    drafts
+    apis
 }
 
 fn read(table: &Table<'_>, node: &Node) -> Option<ApiDraft> {

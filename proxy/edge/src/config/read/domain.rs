@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sluice_api::{ApiId, StageName};
 
-use super::api::ApiDraft;
+use super::api::{ApiDraft, Apis};
 use crate::config::keys::{Key, front as keys};
 use crate::config::model::{BasePathMapping, CertificateFiles, Domain, Node};
 use crate::config::nearest::did_you_mean;
@@ -13,7 +13,7 @@ use crate::config::report::Mark;
 use crate::config::rules;
 use crate::config::table::{Located, Table};
 
-pub(super) fn read_all(tables: &[Table<'_>], apis: &[ApiDraft], node: &Node) -> Vec<Located<Domain>> {
+pub(super) fn read_all(tables: &[Table<'_>], apis: &Apis, node: &Node) -> Vec<Located<Domain>> {
     let mut names = BTreeSet::new();
     let mut domains = Vec::new();
     for table in tables {
@@ -29,7 +29,7 @@ pub(super) fn read_all(tables: &[Table<'_>], apis: &[ApiDraft], node: &Node) -> 
     domains
 }
 
-fn read(table: &Table<'_>, apis: &[ApiDraft], node: &Node) -> Option<Domain> {
+fn read(table: &Table<'_>, apis: &Apis, node: &Node) -> Option<Domain> {
     let name = table.parse(&keys::DOMAIN_NAME, domain_name);
     let certificate = certificate(table, &keys::CERTIFICATE, &keys::PRIVATE_KEY);
     let client_ca = pem::file(table, &keys::CLIENT_CA, Holds::Certificates);
@@ -60,7 +60,7 @@ pub(super) fn certificate(table: &Table<'_>, chain: &'static Key, key: &'static 
     }
 }
 
-fn mappings(table: &Table<'_>, apis: &[ApiDraft]) -> Vec<BasePathMapping> {
+fn mappings(table: &Table<'_>, apis: &Apis) -> Vec<BasePathMapping> {
     let mut mappings: Vec<BasePathMapping> = Vec::new();
     for entry in table.tables(&keys::MAPPING) {
         let Some(mapping) = mapping(&entry, apis) else { continue };
@@ -75,7 +75,7 @@ fn mappings(table: &Table<'_>, apis: &[ApiDraft]) -> Vec<BasePathMapping> {
     mappings
 }
 
-fn mapping(table: &Table<'_>, apis: &[ApiDraft]) -> Option<BasePathMapping> {
+fn mapping(table: &Table<'_>, apis: &Apis) -> Option<BasePathMapping> {
     let base_path = table.parse(&keys::BASE_PATH, base_path);
     let (api, stage) = reference(table, &keys::MAPPING_API, &keys::MAPPING_STAGE, apis);
     Some(BasePathMapping { base_path: base_path?, api: api?, stage })
@@ -86,14 +86,14 @@ pub(super) fn reference(
     table: &Table<'_>,
     api_key: &'static Key,
     stage_key: &'static Key,
-    apis: &[ApiDraft],
+    apis: &Apis,
 ) -> (Option<ApiId>, Option<StageName>) {
     let api = table.parse(api_key, ApiId::parse);
     let stage = table.parse(stage_key, StageName::parse);
     let Some(id) = &api else { return (None, stage) };
-    match apis.iter().find(|draft| draft.api.id == *id) {
+    match apis.find(id) {
         None => {
-            let known: Vec<&str> = apis.iter().map(|draft| draft.api.id.as_str()).collect();
+            let known: Vec<&str> = apis.drafts.iter().map(|draft| draft.api.id.as_str()).collect();
             let message = format!("there is no API '{id}'");
             table.report().error(&rules::UNKNOWN_API, table.place(api_key), message, did_you_mean(id.as_str(), &known));
         }
@@ -110,9 +110,9 @@ fn unknown_stage(table: &Table<'_>, at: Mark, stage: Option<&StageName>, draft: 
 }
 
 /// A mapping without a stage takes `base/STAGE`; a longer mapping of that very path takes the stage away.
-fn shadowed_stages(table: &Table<'_>, mappings: &[BasePathMapping], apis: &[ApiDraft]) {
+fn shadowed_stages(table: &Table<'_>, mappings: &[BasePathMapping], apis: &Apis) {
     for open in mappings.iter().filter(|m| m.stage.is_none()) {
-        let Some(draft) = apis.iter().find(|draft| draft.api.id == open.api) else { continue };
+        let Some(draft) = apis.find(&open.api) else { continue };
         for stage in draft.api.stages.keys() {
             let path = format!("{}/{stage}", open.base_path);
             if mappings.iter().any(|m| m.base_path == path.trim_start_matches('/')) {

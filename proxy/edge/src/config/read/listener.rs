@@ -1,6 +1,6 @@
 //! The addresses on which requests come in.
 
-use super::api::ApiDraft;
+use super::api::Apis;
 use super::domain::{certificate, reference};
 use super::node::socket;
 use crate::config::keys::{Key, front as keys};
@@ -10,7 +10,7 @@ use crate::config::table::{Located, Table};
 
 pub(super) fn read_all(
     root: &Table<'_>,
-    apis: &[ApiDraft],
+    apis: &Apis,
     node: &Node,
     domains: &[Located<Domain>],
 ) -> Vec<Located<Listener>> {
@@ -22,7 +22,7 @@ pub(super) fn read_all(
     tables.iter().filter_map(|table| read(table, apis, node, domains)).collect()
 }
 
-fn read(table: &Table<'_>, apis: &[ApiDraft], node: &Node, domains: &[Located<Domain>]) -> Option<Located<Listener>> {
+fn read(table: &Table<'_>, apis: &Apis, node: &Node, domains: &[Located<Domain>]) -> Option<Located<Listener>> {
     let address = table.parse(&keys::ADDRESS, socket);
     let (default_api, default_stage) = reference(table, &keys::DEFAULT_API, &keys::DEFAULT_STAGE, apis);
     let redirect = table.integer(&keys::REDIRECT_TO_HTTPS).and_then(|n| u16::try_from(n).ok());

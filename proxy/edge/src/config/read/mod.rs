@@ -36,7 +36,7 @@ pub(super) fn configuration(document: &DeTable<'_>, report: &Report<'_>) -> Opti
         node,
         listeners: listeners.into_iter().map(|l| l.value).collect(),
         domains: domains.into_iter().map(|d| d.value).collect(),
-        apis: apis.into_iter().map(|a| a.api).collect(),
+        apis: apis.drafts.into_iter().map(|a| a.api).collect(),
     })
 }
 

@@ -3,7 +3,9 @@
 
 use std::net::SocketAddr;
 
-use super::api::ApiDraft;
+use sluice_api::ApiId;
+
+use super::api::Apis;
 use crate::config::keys::{front, node as keys};
 use crate::config::model::{AdminEndpoint, Domain, Listener, Node};
 use crate::config::report::{Mark, Report};
@@ -14,7 +16,7 @@ use crate::config::units::show_size;
 pub(super) fn check(
     root: &Table<'_>,
     node: &Node,
-    apis: &[ApiDraft],
+    apis: &Apis,
     domains: &[Located<Domain>],
     listeners: &[Located<Listener>],
 ) {
@@ -53,9 +55,9 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port() && a.port() != 0 && overlap
 }
 
-fn budget(node: &Node, apis: &[ApiDraft], report: &Report<'_>) {
+fn budget(node: &Node, apis: &Apis, report: &Report<'_>) {
     let mut sum: u64 = 0;
-    for cache in apis.iter().flat_map(|draft| &draft.caches) {
+    for cache in apis.drafts.iter().flat_map(|draft| &draft.caches) {
         sum = sum.saturating_add(cache.value);
         if sum > node.cache.memory {
             let (sum, memory) = (show_size(sum), show_size(node.cache.memory));
@@ -67,8 +69,8 @@ fn budget(node: &Node, apis: &[ApiDraft], report: &Report<'_>) {
     }
 }
 
-fn stages(apis: &[ApiDraft], report: &Report<'_>) {
-    for draft in apis.iter().filter(|draft| draft.api.stages.is_empty()) {
+fn stages(apis: &Apis, report: &Report<'_>) {
+    for draft in apis.drafts.iter().filter(|draft| draft.api.stages.is_empty()) {
         let message = format!("the API '{}' has no stage, so no request can reach it", draft.api.id);
         report.warning(&rules::UNREACHABLE_API, draft.at, message, "add [api.stage.NAME]");
     }
@@ -86,10 +88,11 @@ fn certificates(node: &Node, domains: &[Located<Domain>], listeners: &[Located<L
 }
 
 /// A custom domain comes before the host `{api-id}.execute-api.{region}.…`.
-fn shadowed_hosts(node: &Node, apis: &[ApiDraft], domains: &[Located<Domain>], report: &Report<'_>) {
+fn shadowed_hosts(node: &Node, apis: &Apis, domains: &[Located<Domain>], report: &Report<'_>) {
+    let marker = format!(".execute-api.{}.", node.region);
     for domain in domains {
-        let prefix = |draft: &&ApiDraft| format!("{}.execute-api.{}.", draft.api.id, node.region);
-        if let Some(draft) = apis.iter().find(|draft| domain.value.name.starts_with(&prefix(draft))) {
+        let id = domain.value.name.split_once(&marker).and_then(|(id, _)| ApiId::parse(id).ok());
+        if let Some(draft) = id.and_then(|id| apis.find(&id)) {
             let message = format!("the domain takes the host by which the API '{}' would be reached", draft.api.id);
             report.warning(&rules::SHADOWED, domain.at, message, "choose another name");
         }

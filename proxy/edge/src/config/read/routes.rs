@@ -2,7 +2,7 @@
 //!
 //! AWS's rules are in the developer guide, "Set up a resource"; the routing itself is the plan's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_api::{Profile, Segment, Verb};
 
@@ -18,15 +18,13 @@ pub(super) fn check(drafts: &mut Vec<ResourceDraft>, profile: Profile, report: &
 }
 
 fn duplicates(drafts: &mut Vec<ResourceDraft>, report: &Report<'_>) {
-    let mut paths = Vec::new();
+    let mut paths = BTreeSet::new();
     drafts.retain(|draft| {
-        let path = draft.resource.path.clone();
-        let new = !paths.contains(&path);
+        let new = paths.insert(draft.resource.path.clone());
         if !new {
-            let message = format!("there is another resource {path}");
+            let message = format!("there is another resource {}", draft.resource.path);
             report.error(&rules::DUPLICATE, draft.at, message, "put its methods under the first one");
         }
-        paths.push(path);
         new
     });
 }

@@ -1,6 +1,6 @@
 //! Stages: variables, cache, throttles, and the settings of single methods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sluice_api::{KeyParameter, MethodKey, MethodSettings, Profile, ResourcePath, Stage, StageName, Verb};
@@ -19,6 +19,7 @@ use crate::config::table::{Located, Table};
 struct Frame<'s> {
     profile: Profile,
     methods: &'s [MethodDraft],
+    known: BTreeSet<(&'s ResourcePath, Verb)>,
     cluster: bool,
     defaults: MethodSettings,
     rates: Rates,
@@ -65,7 +66,8 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
         cache_key_parameters: None,
         throttle: rates.throttle(),
     };
-    let frame = Frame { profile, methods, cluster, defaults, rates };
+    let known = methods.iter().map(|m| (&m.path, m.verb)).collect();
+    let frame = Frame { profile, methods, known, cluster, defaults, rates };
     let settings = method_settings(table, &frame);
     stage_without_effect(table, &frame, &settings);
     cache_keys(table, &frame, &settings);
@@ -121,7 +123,7 @@ fn method_key(name: &Located<&str>, table: &Table<'_>, frame: &Frame<'_>) -> Opt
         report.error(&rules::BAD_VALUE, name.at, message, "write VERB PATH, such as \"GET /pets/{id}\"");
         return None;
     };
-    if frame.methods.iter().any(|m| m.verb == key.verb && m.path == key.path) {
+    if frame.known.contains(&(&key.path, key.verb)) {
         return Some(key);
     }
     let message = format!("the API has no method {key}");

@@ -1,0 +1,255 @@
+//! Integrations.
+
+use sluice::config::Severity::Warning;
+
+use super::{Case, error, only_aws, strict};
+
+pub(super) const INTEGRATIONS: &[Case] = &[
+    strict(
+        "no-effect",
+        get!(
+            "/",
+            r#"
+            type = "MOCK"
+            connect_timeout = "1s" # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            status = 201 # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        get!(
+            "/",
+            r#"
+            type = "MOCK"
+            status = 204
+            body = "x" # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-header",
+        get!(
+            "/",
+            r#"
+            type = "MOCK"
+            headers = { "a b" = "c" } # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-header",
+        get!(
+            "/",
+            r#"
+            type = "MOCK"
+            headers = { a = "b\nc: d" } # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-header",
+        get!(
+            "/",
+            r#"
+            type = "MOCK"
+            headers = { Transfer-Encoding = "chunked" } # <-
+        "#
+        ),
+    ),
+    error(
+        "duplicate",
+        get!(
+            "/",
+            r#"
+            type = "MOCK"
+            headers = { a = "1", A = "2" } # <-
+        "#
+        ),
+    ),
+    error(
+        "missing-key",
+        r#"
+            [[api]]
+            id = "a"
+            [api.stage.p]
+            [[api.resource]]
+            path = "/x"
+            method.GET.integration.type = "MOCK"
+            [[api.resource]]
+            path = "/"
+            [api.resource.method.GET.integration] # <-
+            type = "HTTP_PROXY"
+        "#,
+    ),
+    error(
+        "bad-uri",
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "ftp://x/" # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-uri",
+        r#"
+            [[api]]
+            id = "a"
+            [api.stage.p]
+            variables = { host = "a/b:c" }
+            [[api.resource]]
+            path = "/"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x:${stageVariables.host}/" # <-
+        "#,
+    ),
+    error(
+        "unmapped-variable",
+        get!(
+            "/x/{id}",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/{name}" # <-
+        "#
+        ),
+    ),
+    error(
+        "unknown-variable",
+        get!(
+            "/x/{id}",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/{name}"
+            request_parameters = { "integration.request.path.name" = "method.request.path.nme" } # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-mapping",
+        get!(
+            "/x/{id}",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/{id}"
+            request_parameters = { "integration.request.path.id" = "path.id" } # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-mapping",
+        get!(
+            "/x/{id}",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/{id}"
+            request_parameters = { "integration.request.header.id" = "method.request.path.id" } # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        get!(
+            "/x/{id}",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            request_parameters = { "integration.request.path.id" = "'1'" } # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            timeout = "2s"
+            connect_timeout = "3s" # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        r#"
+            [[api]]
+            id = "a"
+            [api.stage.p]
+            [[api.resource]]
+            path = "/"
+            [api.resource.method.POST.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            retries = 2 # <-
+        "#,
+    ),
+    strict(
+        "no-effect",
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            server_name = "x" # <-
+        "#
+        ),
+    ),
+    error(
+        "duplicate",
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            addresses = ["10.0.0.1", "10.0.0.1:80"] # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-value",
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            addresses = ["a:b"] # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-value",
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "https://x/"
+            server_name = "x:443" # <-
+        "#
+        ),
+    ),
+    only_aws(
+        "beyond-aws",
+        Warning,
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            timeout = "30s" # <-
+        "#
+        ),
+    ),
+];
