@@ -1,1 +1,10 @@
-//! Everything that touches a socket.
+//! Everything of Sluice that touches a socket.
+
+pub mod command;
+pub mod config;
+pub mod integration;
+pub mod message;
+pub mod observe;
+pub mod plan;
+pub mod server;
+pub mod stage;

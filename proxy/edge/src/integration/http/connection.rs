@@ -1,0 +1,98 @@
+//! One connection to an endpoint, with or without TLS.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use super::buffer::Buffer;
+
+/// The stream under a connection.
+#[derive(Debug)]
+pub enum Socket {
+    /// Cleartext.
+    Tcp(TcpStream),
+    /// TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection to one address of an origin.
+#[derive(Debug)]
+pub struct Connection {
+    socket: Socket,
+    /// Where it leads.
+    pub address: SocketAddr,
+}
+
+impl Connection {
+    /// Over an open stream.
+    pub fn new(socket: Socket, address: SocketAddr) -> Self {
+        Self { socket, address }
+    }
+
+    /// Nothing has happened on an idle connection, as far as the worker has been told: no system call unless something
+    /// has. Anything that has come, bytes or the end, makes it useless.
+    pub fn is_quiet(&self) -> bool {
+        let tcp = match &self.socket {
+            Socket::Tcp(s) => s,
+            Socket::Tls(s) => s.get_ref().0,
+        };
+        matches!(tcp.try_read(&mut [0; 1]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Reads into the buffer's room; 0 is the end.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        let mut room = ReadBuf::new(buffer.room());
+        let polled = match &mut self.socket {
+            Socket::Tcp(s) => Pin::new(s).poll_read(cx, &mut room),
+            Socket::Tls(s) => Pin::new(&mut **s).poll_read(cx, &mut room),
+        };
+        let count = room.filled().len();
+        polled.map_ok(|()| {
+            buffer.fill(count);
+            count
+        })
+    }
+
+    /// Writes some of `bytes`.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.socket {
+            Socket::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
+            Socket::Tls(s) => Pin::new(&mut **s).poll_write(cx, bytes),
+        }
+    }
+
+    /// Sends what TLS holds back.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.socket {
+            Socket::Tcp(s) => Pin::new(s).poll_flush(cx),
+            Socket::Tls(s) => Pin::new(&mut **s).poll_flush(cx),
+        }
+    }
+
+    /// Reads once.
+    pub async fn fill(&mut self, buffer: &mut Buffer) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_fill(cx, buffer)).await
+    }
+
+    /// Writes all of `bytes`, unless the endpoint answers first: then `false`.
+    pub async fn send(&mut self, bytes: &[u8], answer: &mut Buffer) -> io::Result<bool> {
+        let mut rest = bytes;
+        std::future::poll_fn(|cx| {
+            while !rest.is_empty() {
+                match self.poll_write(cx, rest) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(n)) => rest = rest.get(n..).unwrap_or_default(),
+                    Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                    Poll::Pending => return self.poll_fill(cx, answer).map_ok(|_| false),
+                }
+            }
+            self.poll_flush(cx).map_ok(|()| true)
+        })
+        .await
+    }
+}

@@ -1,0 +1,21 @@
+//! HTTP endpoints: a pool of connections per worker, several addresses with health, deadlines, and strict reading of
+//! what comes back.
+//!
+//! Reuse is our own (`docs/decisions.md`): a connection is registered with its worker once and is not probed by a
+//! system call before each use; a dead one shows when it is used, and an idempotent request is tried once more.
+
+mod body;
+mod buffer;
+mod call;
+mod connection;
+mod head;
+mod origin;
+mod pool;
+mod tls;
+
+pub use body::BodyReader;
+pub use call::{Call, CallError, Started, call};
+pub use head::{AnswerHead, BodyEnd};
+pub use origin::{Origin, OriginId, OriginKey, Origins};
+pub use pool::sweep;
+pub use tls::TlsError as OriginTlsError;

@@ -1,0 +1,187 @@
+//! An origin: the addresses behind an integration, their health, and how to reach them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use sluice_api::Address;
+use tokio::net::TcpStream;
+
+use super::connection::{Connection, Socket};
+use super::tls::{OriginTls, TlsError};
+use crate::plan::Registry;
+
+/// Failures in a row after which an address is avoided.
+const FAILURES: u32 = 3;
+/// How long it is avoided, nanoseconds of the monotonic clock.
+const COOL_DOWN: u64 = 10_000_000_000;
+
+/// Numbers origins, for the workers' pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OriginId(u32);
+
+/// All origins by what tells them apart.
+pub type Origins = Registry<OriginKey, Origin>;
+
+/// What tells one origin from another: their connections must never be mixed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OriginKey {
+    /// Where to connect.
+    pub addresses: Vec<Address>,
+    /// The name to verify under TLS, and the CA file.
+    pub tls: Option<(String, Option<std::path::PathBuf>)>,
+    /// Limit for connecting.
+    pub connect_timeout: Duration,
+    /// HTTP/2 is spoken.
+    pub http2: bool,
+}
+
+/// An origin.
+#[derive(Debug)]
+pub struct Origin {
+    id: OriginId,
+    targets: Vec<Target>,
+    tls: Option<OriginTls>,
+    connect_timeout: Duration,
+    next: AtomicU32,
+}
+
+#[derive(Debug)]
+struct Target {
+    address: Address,
+    failures: AtomicU32,
+    avoided_until: AtomicU64,
+}
+
+/// Why no connection came about.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The name was not resolved.
+    #[error("'{0}' was not resolved: {1}")]
+    Resolve(Address, String),
+    /// Refused, unreachable, or no TLS.
+    #[error("{0}: {1}")]
+    Connect(Address, std::io::Error),
+    /// Too slow.
+    #[error("{0}: no connection in time")]
+    Timeout(Address),
+}
+
+impl Origin {
+    /// A new origin.
+    pub fn new(key: &OriginKey) -> Result<Self, TlsError> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let tls = key.tls.as_ref().map(|(name, ca)| OriginTls::new(name, ca.as_deref())).transpose()?;
+        let target = |a: &Address| Target { address: a.clone(), failures: 0.into(), avoided_until: 0.into() };
+        Ok(Self {
+            id: OriginId(NEXT.fetch_add(1, Relaxed)),
+            targets: key.addresses.iter().map(target).collect(),
+            tls,
+            connect_timeout: key.connect_timeout,
+            next: AtomicU32::new(0),
+        })
+    }
+
+    /// Its number.
+    pub fn id(&self) -> OriginId {
+        self.id
+    }
+
+    /// How many addresses it has.
+    pub fn addresses(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// A new connection to the next address that is not avoided, or to an avoided one when all are.
+    pub async fn connect(&self, now: u64) -> Result<Connection, ConnectError> {
+        let start = self.next.fetch_add(1, Relaxed) as usize;
+        let count = self.targets.len().max(1);
+        let in_turn = || (0..count).filter_map(|i| self.targets.get((start + i) % count));
+        let target = in_turn().find(|t| t.avoided_until.load(Relaxed) <= now).or_else(|| in_turn().next());
+        let Some(target) = target else {
+            return Err(ConnectError::Timeout(Address { host: "".into(), port: 0 }));
+        };
+        match tokio::time::timeout(self.connect_timeout, self.dial(target)).await {
+            Ok(Ok(connection)) => {
+                target.failures.store(0, Relaxed);
+                Ok(connection)
+            }
+            Ok(Err(e)) => {
+                target.failed(now);
+                Err(e)
+            }
+            Err(_) => {
+                target.failed(now);
+                Err(ConnectError::Timeout(target.address.clone()))
+            }
+        }
+    }
+
+    /// A call over a connection to this address failed before its answer, or brought one.
+    pub fn note(&self, address: SocketAddr, ok: bool, now: u64) {
+        let is_it = |t: &&Target| t.address.port == address.port() && t.is_host(address.ip());
+        if let Some(target) = self.targets.iter().find(is_it) {
+            match ok {
+                true if target.failures.load(Relaxed) != 0 => target.failures.store(0, Relaxed),
+                true => {}
+                false => target.failed(now),
+            }
+        }
+    }
+
+    async fn dial(&self, target: &Target) -> Result<Connection, ConnectError> {
+        let address = &target.address;
+        let failed = |e| ConnectError::Connect(address.clone(), e);
+        let mut last = None;
+        for ip in resolve(address).await? {
+            match TcpStream::connect(SocketAddr::new(ip, address.port)).await {
+                Ok(tcp) => return self.secure(tcp, SocketAddr::new(ip, address.port)).await.map_err(failed),
+                Err(e) => last = Some(e),
+            }
+        }
+        Err(failed(last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into())))
+    }
+
+    async fn secure(&self, tcp: TcpStream, address: SocketAddr) -> std::io::Result<Connection> {
+        tcp.set_nodelay(true)?;
+        let socket = match &self.tls {
+            None => Socket::Tcp(tcp),
+            Some(tls) => Socket::Tls(Box::new(Box::pin(tls.connect(tcp)).await?)),
+        };
+        Ok(Connection::new(socket, address))
+    }
+}
+
+impl Target {
+    fn failed(&self, now: u64) {
+        if self.failures.fetch_add(1, Relaxed) + 1 >= FAILURES {
+            self.avoided_until.store(now + COOL_DOWN, Relaxed);
+        }
+    }
+
+    fn is_host(&self, ip: IpAddr) -> bool {
+        self.address.host.parse().map_or(true, |own: IpAddr| own == ip)
+    }
+}
+
+/// Addresses of a name, kept by the resolver for their TTL.
+async fn resolve(address: &Address) -> Result<Vec<IpAddr>, ConnectError> {
+    if let Ok(ip) = address.host.parse::<IpAddr>() {
+        return Ok(vec![ip]);
+    }
+    let failed = |e: String| ConnectError::Resolve(address.clone(), e);
+    let resolver = resolver().map_err(failed)?;
+    let found = Box::pin(resolver.lookup_ip(&*address.host)).await.map_err(|e| failed(e.to_string()))?;
+    Ok(found.iter().collect())
+}
+
+fn resolver() -> Result<&'static TokioResolver, String> {
+    static RESOLVER: OnceLock<Result<TokioResolver, String>> = OnceLock::new();
+    let made = RESOLVER.get_or_init(|| {
+        let builder = TokioResolver::builder_tokio().map_err(|e| e.to_string())?;
+        builder.build().map_err(|e| e.to_string())
+    });
+    made.as_ref().map_err(Clone::clone)
+}

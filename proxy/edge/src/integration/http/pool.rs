@@ -1,0 +1,68 @@
+//! Idle connections of one worker, by origin. Bounded per origin and in all; the oldest goes first.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::connection::Connection;
+use super::origin::OriginId;
+
+/// Idle connections that a worker keeps to one origin.
+const PER_ORIGIN: usize = 1_024;
+/// Idle connections that a worker keeps in all.
+const IN_ALL: usize = 8_192;
+/// A connection that has been idle for longer is not used again: origins commonly close after 60 s.
+const IDLE: Duration = Duration::from_secs(55);
+
+#[derive(Default)]
+struct Pool {
+    idle: HashMap<OriginId, Vec<(Connection, Instant)>>,
+    count: usize,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+/// An idle connection to the origin on which nothing has happened: the most recently used one.
+pub fn take(origin: OriginId) -> Option<Connection> {
+    POOL.with_borrow_mut(|pool| {
+        let idle = pool.idle.get_mut(&origin)?;
+        while let Some((connection, since)) = idle.pop() {
+            pool.count -= 1;
+            if since.elapsed() < IDLE && connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+        None
+    })
+}
+
+/// Keeps a connection whose answer was read to its end.
+pub fn put(origin: OriginId, connection: Connection) {
+    POOL.with_borrow_mut(|pool| {
+        if pool.count >= IN_ALL {
+            pool.sweep();
+        }
+        let idle = pool.idle.entry(origin).or_default();
+        if idle.len() < PER_ORIGIN && pool.count < IN_ALL {
+            idle.push((connection, Instant::now()));
+            pool.count += 1;
+        }
+    });
+}
+
+/// Closes what has been idle for too long; a worker calls it now and then.
+pub fn sweep() {
+    POOL.with_borrow_mut(Pool::sweep);
+}
+
+impl Pool {
+    fn sweep(&mut self) {
+        for idle in self.idle.values_mut() {
+            idle.retain(|(connection, since)| since.elapsed() < IDLE && connection.is_quiet());
+        }
+        self.idle.retain(|_, idle| !idle.is_empty());
+        self.count = self.idle.values().map(Vec::len).sum();
+    }
+}

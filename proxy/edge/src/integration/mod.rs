@@ -1,0 +1,3 @@
+//! Where requests go: the endpoints behind the integrations.
+
+pub mod http;

@@ -1,0 +1,277 @@
+//! The one encoder of response heads, for every way in.
+
+use std::io::Write;
+
+use super::request_id::RequestId;
+
+/// How the end of an answer's body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// The status has no body (204, 304) and no length is stated.
+    Bodiless,
+    /// `Content-Length`.
+    Length(u64),
+    /// Unknown beforehand.
+    Unknown,
+}
+
+/// What the cache did, for `Cache-Status` (RFC 9211).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// The method is not cached, or the profile says nothing about its cache.
+    #[default]
+    Silent,
+    /// Answered from the cache.
+    Hit {
+        /// Seconds that it stays fresh.
+        ttl: u32,
+    },
+    /// Went forward.
+    Forward {
+        /// RFC 9211's `fwd`.
+        reason: Forward,
+        /// It is being stored.
+        stored: bool,
+        /// It waited for another request's fetch.
+        collapsed: bool,
+        /// Why it is not stored.
+        detail: Option<&'static str>,
+    },
+}
+
+/// Why a request went forward: RFC 9211 §2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forward {
+    /// Nothing stored under its key.
+    UriMiss,
+    /// What is stored is no longer fresh.
+    Stale,
+    /// The configuration or the request keeps it out of the cache.
+    Bypass,
+}
+
+impl Forward {
+    /// RFC 9211's token.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Forward::UriMiss => "uri-miss",
+            Forward::Stale => "stale",
+            Forward::Bypass => "bypass",
+        }
+    }
+}
+
+/// What differs from one answer to the next although the stored head is the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Of this request.
+    pub request_id: RequestId,
+    /// Seconds since the origin answered.
+    pub age: Option<u32>,
+    /// What the cache did.
+    pub cache_status: CacheStatus,
+    /// AWS's `x-amz-apigw-id` is sent as well.
+    pub apigw_id: bool,
+}
+
+/// A response head to encode.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseHead<'a> {
+    /// 200 to 599.
+    pub status: u16,
+    /// `Name: value\r\n` lines without those that the encoder writes itself.
+    pub fields: &'a [u8],
+    /// How its body ends.
+    pub framing: Framing,
+    /// The rest.
+    pub variable: Variable,
+}
+
+/// Takes the fields of a head.
+pub trait FieldSink {
+    /// Ready-made lines.
+    fn lines(&mut self, lines: &[u8]);
+    /// One field.
+    fn field(&mut self, name: &'static str, value: &[u8]);
+}
+
+impl FieldSink for Vec<u8> {
+    #[inline]
+    fn lines(&mut self, lines: &[u8]) {
+        self.extend_from_slice(lines);
+    }
+
+    #[inline]
+    fn field(&mut self, name: &'static str, value: &[u8]) {
+        self.extend_from_slice(name.as_bytes());
+        self.extend_from_slice(b": ");
+        self.extend_from_slice(value);
+        self.extend_from_slice(b"\r\n");
+    }
+}
+
+impl ResponseHead<'_> {
+    /// Writes all fields but those that belong to a protocol version: `Date`, `Connection`, `Transfer-Encoding`.
+    #[inline]
+    pub fn write_fields(&self, sink: &mut impl FieldSink) {
+        sink.lines(self.fields);
+        if let Framing::Length(n) = self.framing {
+            let mut digits = [0; 20];
+            sink.field("Content-Length", decimal(n, &mut digits));
+        }
+        let id = self.variable.request_id;
+        sink.field("x-amzn-RequestId", &id.text());
+        if self.variable.apigw_id {
+            sink.field("x-amz-apigw-id", &apigw_id(id));
+        }
+        if let Some(age) = self.variable.age {
+            let mut digits = [0; 20];
+            sink.field("Age", decimal(u64::from(age), &mut digits));
+        }
+        if self.variable.cache_status != CacheStatus::Silent {
+            let mut text = [0; 96];
+            sink.field("Cache-Status", self.variable.cache_status.write(&mut text));
+        }
+    }
+
+    /// Writes the whole head in HTTP/1.1's form.
+    #[inline]
+    pub fn write_http1(&self, out: &mut Vec<u8>, date: &[u8; 29], close: bool, chunked: bool) {
+        out.reserve(self.fields.len() + 320);
+        status_line(out, self.status);
+        self.write_fields(out);
+        if chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        out.extend_from_slice(b"Date: ");
+        out.extend_from_slice(date);
+        out.extend_from_slice(if close {
+            b"\r\nConnection: close\r\n\r\n".as_slice()
+        } else {
+            b"\r\nConnection: keep-alive\r\n\r\n".as_slice()
+        });
+    }
+}
+
+impl CacheStatus {
+    fn write(self, text: &mut [u8; 96]) -> &[u8] {
+        let mut rest = text.as_mut_slice();
+        // A closed set of short texts: it fits, and a cut one would still be a valid list.
+        let _ = match self {
+            CacheStatus::Silent => Ok(()),
+            CacheStatus::Hit { ttl } => write!(rest, "Sluice; hit; ttl={ttl}"),
+            CacheStatus::Forward { reason, stored, collapsed, detail } => {
+                let reason = reason.as_str();
+                let stored = if stored { "; stored" } else { "" };
+                let collapsed = if collapsed { "; collapsed" } else { "" };
+                let (sep, detail) = detail.map_or(("", ""), |d| ("; detail=", d));
+                write!(rest, "Sluice; fwd={reason}{stored}{collapsed}{sep}{detail}")
+            }
+        };
+        let left = rest.len();
+        text.get(..96 - left).unwrap_or_default()
+    }
+}
+
+/// Decimal digits of `value`.
+#[inline]
+pub fn decimal(mut value: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    for (i, to) in digits.iter_mut().enumerate().rev() {
+        *to = b'0' + (value % 10) as u8;
+        at = i;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    digits.get(at..).unwrap_or_default()
+}
+
+/// Splits ready-made lines into names and values.
+pub fn fields_of(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    lines.split(|b| *b == b'\n').filter_map(|line| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let colon = memchr::memchr(b':', line)?;
+        let (name, value) = line.split_at_checked(colon)?;
+        Some((name, value.get(1..).unwrap_or_default().trim_ascii()))
+    })
+}
+
+#[inline]
+fn status_line(out: &mut Vec<u8>, status: u16) {
+    if status == 200 {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
+    let reason = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Unknown");
+    let mut digits = [0; 20];
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(decimal(u64::from(status), &mut digits));
+    out.push(b' ');
+    out.extend_from_slice(reason.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// AWS's extended request id has 16 characters of base64 that end in `=`; ours come from the request id.
+fn apigw_id(id: RequestId) -> [u8; 16] {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = [b'='; 16];
+    for (i, to) in text.iter_mut().take(15).enumerate() {
+        *to = DIGITS.get((id.0 >> (i * 6)) as usize & 63).copied().unwrap_or(b'A');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(status: u16, framing: Framing, cache_status: CacheStatus) -> String {
+        let variable = Variable { request_id: RequestId(0), age: Some(7), cache_status, apigw_id: false };
+        let head = ResponseHead { status, fields: b"Content-Type: text/plain\r\n", framing, variable };
+        let mut out = Vec::new();
+        head.write_http1(&mut out, b"Thu, 01 Jan 1970 00:00:00 GMT", false, framing == Framing::Unknown);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_hit_in_full() {
+        assert_eq!(
+            head(200, Framing::Length(350), CacheStatus::Hit { ttl: 293 }),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 350\r\n\
+             x-amzn-RequestId: 00000000-0000-0000-0000-000000000000\r\nAge: 7\r\nCache-Status: Sluice; hit; ttl=293\r\n\
+             Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn framings_and_statuses() {
+        let text = head(404, Framing::Unknown, CacheStatus::Silent);
+        assert!(text.starts_with("HTTP/1.1 404 Not Found\r\n"));
+        assert!(text.contains("\r\nTransfer-Encoding: chunked\r\n") && !text.contains("Content-Length"));
+        let text = head(204, Framing::Bodiless, CacheStatus::Silent);
+        assert!(!text.contains("Content-Length") && !text.contains("chunked"));
+        assert!(head(599, Framing::Length(0), CacheStatus::Silent).starts_with("HTTP/1.1 599 Unknown\r\n"));
+    }
+
+    #[test]
+    fn forwards_name_their_reason() {
+        let status =
+            CacheStatus::Forward { reason: Forward::Stale, stored: false, collapsed: true, detail: Some("set-cookie") };
+        assert!(head(200, Framing::Length(0), status).contains("Sluice; fwd=stale; collapsed; detail=set-cookie\r\n"));
+    }
+
+    #[test]
+    fn numbers() {
+        for n in [0, 9, 10, 1_048_576, u64::MAX] {
+            assert_eq!(decimal(n, &mut [0; 20]), n.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn lines_come_apart_again() {
+        let got: Vec<_> = fields_of(b"A: b\r\nC:d\r\n").collect();
+        assert_eq!(got, [(&b"A"[..], &b"b"[..]), (b"C", b"d")]);
+    }
+}

@@ -1,0 +1,8 @@
+//! Messages as bytes: one form of a request head and one encoder of answers for every way in.
+
+pub mod date;
+pub mod encode;
+pub mod field;
+pub mod head;
+pub mod out;
+pub mod request_id;

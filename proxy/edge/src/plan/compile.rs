@@ -1,0 +1,199 @@
+//! Configuration to plan: names become places, texts become bytes ready to send, and what outlives plans is found again.
+
+mod method;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use sluice_api::{Api, ApiId, NetworkPolicy, Profile, Stage, StageName, Throttle};
+use sluice_cache::MemoryTier;
+use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules, RateLimit, RateLimitError};
+
+use super::host::{DomainPlan, Domains, MappingPlan};
+use super::router::TooManyVariables;
+use super::{ApiPlan, ListenerPlan, Plan, Registry, Router, StageCache, StagePlan};
+use crate::config::{Configuration, Listener};
+use crate::integration::http::{OriginTlsError, Origins};
+use crate::observe::metrics::Metrics;
+
+/// Why a checked configuration makes no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// A path the router does not take.
+    #[error(transparent)]
+    Path(#[from] TooManyVariables),
+    /// A limit out of range.
+    #[error("{0}: {1}")]
+    Limit(String, RateLimitError),
+    /// A cache key rule that is too long.
+    #[error("{0}: the cache key's fixed part is too long")]
+    Key(String),
+    /// A CA file or a server name.
+    #[error(transparent)]
+    Tls(#[from] OriginTlsError),
+}
+
+/// What outlives plans.
+#[derive(Debug, Default)]
+pub struct Registries {
+    /// Token buckets by what they limit.
+    pub buckets: Registry<String, Bucket>,
+    /// The stages' caches.
+    pub caches: Registry<CacheId, StageCache>,
+    /// Origins.
+    pub origins: Origins,
+    /// Requests in flight.
+    pub in_flight: Registry<(), InFlight>,
+    versions: AtomicU64,
+}
+
+/// What tells one stage's cache from another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CacheId {
+    /// The API's id.
+    pub api: String,
+    /// The stage's name.
+    pub stage: String,
+    /// Bytes.
+    pub size: u64,
+    /// The largest body, bytes.
+    pub limit: u64,
+}
+
+/// What a compilation works with.
+struct Compiler<'c> {
+    configuration: &'c Configuration,
+    registries: &'c Registries,
+    metrics: &'c Metrics,
+    now: u64,
+}
+
+/// Compiles a plan. Nothing that runs is touched unless the whole of it compiles, limits of buckets apart.
+pub fn compile(
+    configuration: &Configuration,
+    registries: &Registries,
+    metrics: &Metrics,
+    now: u64,
+) -> Result<Plan, CompileError> {
+    Compiler { configuration, registries, metrics, now }.plan()
+}
+
+impl Compiler<'_> {
+    fn plan(&self) -> Result<Plan, CompileError> {
+        let node = &self.configuration.node;
+        let apis = self.configuration.apis.iter().map(|api| self.api(api).map(Arc::new));
+        let apis = apis.collect::<Result<Vec<_>, _>>()?;
+        let in_flight = self.registries.in_flight.get_or_make((), || InFlight::new(node.throttle.in_flight));
+        in_flight.set_limit(node.throttle.in_flight);
+        Ok(Plan {
+            version: self.registries.versions.fetch_add(1, Relaxed) + 1,
+            limits: node.limits,
+            timeouts: node.timeouts,
+            listeners: self.configuration.listeners.iter().map(|l| self.listener(l)).collect(),
+            api_ids: apis.iter().enumerate().map(|(i, api)| (api.id.clone(), i as u32)).collect(),
+            apis,
+            domains: self.domains(),
+            trusted_proxies: CidrSet::new(&node.trusted_proxies),
+            explain_callers: CidrSet::new(&node.explain_callers),
+            account: self.bucket("account".into(), node.throttle.account)?,
+            in_flight,
+            region: node.region.as_str().into(),
+            account_id: node.account_id.as_str().into(),
+        })
+    }
+
+    fn api(&self, api: &Api) -> Result<ApiPlan, CompileError> {
+        let mut router = Router::default();
+        let methods = api.resources.iter().flat_map(|r| r.methods.iter().map(move |(verb, m)| (r, *verb, m)));
+        for (place, (resource, verb, _)) in methods.enumerate() {
+            router.insert(&resource.path, verb, place as u32)?;
+        }
+        let stages = api.stages.values().map(|stage| self.stage(api, stage)).collect::<Result<Vec<_>, _>>()?;
+        Ok(ApiPlan {
+            id: api.id.as_str().into(),
+            profile: api.profile,
+            router,
+            network: network_rules(&api.network),
+            stage_names: stages.iter().enumerate().map(|(i, s)| (s.name.clone(), i as u32)).collect(),
+            stages,
+        })
+    }
+
+    fn stage(&self, api: &Api, stage: &Stage) -> Result<StagePlan, CompileError> {
+        let name = format!("{}/{}", api.id, stage.name);
+        // AWS gives every method the stage's limit in a bucket of its own; the edge has one for the stage besides.
+        let shared = stage.defaults.throttle.filter(|_| api.profile == Profile::Edge);
+        let cache = stage.cache_cluster_enabled.then(|| self.cache(api, stage));
+        let mut methods = Vec::new();
+        for resource in &api.resources {
+            for (verb, method) in &resource.methods {
+                methods.push(self.method(api, stage, resource, *verb, method, cache.is_some())?);
+            }
+        }
+        Ok(StagePlan {
+            name: stage.name.as_str().into(),
+            network: network_rules(&stage.network),
+            bucket: self.bucket(name, shared)?,
+            cache,
+            methods,
+        })
+    }
+
+    fn cache(&self, api: &Api, stage: &Stage) -> Arc<StageCache> {
+        let limit = self.configuration.node.cache.object_size_limit;
+        let size = stage.cache_cluster_size;
+        // As in AWS, another size is another cache, and starts cold.
+        let key = CacheId { api: api.id.to_string(), stage: stage.name.to_string(), size, limit };
+        self.registries.caches.get_or_make(key, || StageCache { memory: MemoryTier::new(size, limit) })
+    }
+
+    /// The bucket called `name`, with its limit changed if the configuration has.
+    fn bucket(&self, name: String, throttle: Option<Throttle>) -> Result<Option<Arc<Bucket>>, CompileError> {
+        let Some(throttle) = throttle else { return Ok(None) };
+        let limit = RateLimit::new(throttle.rate, throttle.burst).map_err(|e| CompileError::Limit(name.clone(), e))?;
+        let bucket = self.registries.buckets.get_or_make(name, || Bucket::new(limit, self.now));
+        bucket.set_limit(limit, self.now);
+        Ok(Some(bucket))
+    }
+
+    fn listener(&self, listener: &Listener) -> ListenerPlan {
+        let api = listener.default_api.as_ref().and_then(|id| self.api_place(id));
+        let stage = |api| listener.default_stage.as_ref().and_then(|name| self.stage_place(api, name));
+        ListenerPlan {
+            default_api: api.map(|api| (api, stage(api))),
+            private: listener.private,
+            redirect_to_https: listener.redirect_to_https,
+        }
+    }
+
+    fn domains(&self) -> Domains {
+        let mut domains = Domains::default();
+        for domain in &self.configuration.domains {
+            let mappings = domain.mappings.iter().filter_map(|m| {
+                let api = self.api_place(&m.api)?;
+                let base_path = match m.base_path.as_str() {
+                    "" => Box::default(),
+                    path => format!("/{path}").into_bytes().into(),
+                };
+                let stage = m.stage.as_ref().and_then(|name| self.stage_place(api, name));
+                Some(MappingPlan { base_path, api, stage })
+            });
+            domains.insert(&domain.name, DomainPlan { mappings: mappings.collect() });
+        }
+        domains
+    }
+
+    fn api_place(&self, id: &ApiId) -> Option<u32> {
+        self.configuration.apis.iter().position(|a| a.id == *id).map(|at| at as u32)
+    }
+
+    fn stage_place(&self, api: u32, name: &StageName) -> Option<u32> {
+        let stages: &BTreeMap<StageName, Stage> = &self.configuration.apis.get(api as usize)?.stages;
+        stages.keys().position(|n| n == name).map(|at| at as u32)
+    }
+}
+
+fn network_rules(policy: &NetworkPolicy) -> NetworkRules {
+    NetworkRules::new(policy.allow.as_deref(), &policy.deny)
+}

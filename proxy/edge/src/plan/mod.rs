@@ -1,0 +1,236 @@
+//! The configuration compiled: one immutable table that a request walks, shared by all workers.
+//!
+//! A reload compiles a new plan and shares what did not change; buckets, cache tiers, origins and series outlive plans
+//! and are looked up by stable ids in `Registry`.
+
+mod compile;
+pub mod host;
+mod origin_uri;
+mod registry;
+pub mod router;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sluice_api::{Profile, Verb};
+use sluice_cache::MemoryTier;
+use sluice_cache::freshness;
+use sluice_cache::key::KeyPrefix;
+use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules};
+use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+
+pub use compile::{CompileError, compile};
+pub use origin_uri::{UriError, UriTemplate};
+pub use registry::Registry;
+pub use compile::{CacheId, Registries};
+pub use router::{Captures, Router};
+
+use crate::config::{Limits, Timeouts};
+use crate::integration::http::Origin;
+use crate::observe::metrics::SeriesId;
+
+/// Everything that a request is decided by.
+#[derive(Debug)]
+pub struct Plan {
+    /// Counts the plans of this process.
+    pub version: u64,
+    /// Sizes and counts that a client may not pass.
+    pub limits: Limits,
+    /// Deadlines towards clients.
+    pub timeouts: Timeouts,
+    /// One per listener, in the order of the sockets.
+    pub listeners: Vec<ListenerPlan>,
+    /// APIs by place; the other tables hold places in this one.
+    pub apis: Vec<Arc<ApiPlan>>,
+    /// Places of APIs by id.
+    pub api_ids: HashMap<Box<str>, u32, Xxh3DefaultBuilder>,
+    /// Custom domains.
+    pub domains: host::Domains,
+    /// Peers whose forwarding fields are believed.
+    pub trusted_proxies: CidrSet,
+    /// Callers who may ask for an explanation.
+    pub explain_callers: CidrSet,
+    /// The account's bucket.
+    pub account: Option<Arc<Bucket>>,
+    /// Requests in flight.
+    pub in_flight: Arc<InFlight>,
+    /// For ARNs.
+    pub region: Box<str>,
+    /// For ARNs: twelve digits.
+    pub account_id: Box<str>,
+}
+
+/// What a listener adds to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerPlan {
+    /// Place of the API for requests that name none, and of its stage.
+    pub default_api: Option<(u32, Option<u32>)>,
+    /// `x-apigw-api-id` is believed.
+    pub private: bool,
+    /// Every request is answered with a redirect to this port.
+    pub redirect_to_https: Option<u16>,
+}
+
+/// An API, compiled.
+#[derive(Debug)]
+pub struct ApiPlan {
+    /// Its id.
+    pub id: Box<str>,
+    /// Which behaviour is meant.
+    pub profile: Profile,
+    /// From path and verb to a place in each stage's `methods`.
+    pub router: Router,
+    /// Who may reach it.
+    pub network: NetworkRules,
+    /// Its stages.
+    pub stages: Vec<StagePlan>,
+    /// Places of stages by name.
+    pub stage_names: BTreeMap<Box<str>, u32>,
+}
+
+/// A stage, compiled.
+#[derive(Debug)]
+pub struct StagePlan {
+    /// Its name.
+    pub name: Box<str>,
+    /// The stage's own network policy.
+    pub network: NetworkRules,
+    /// The stage's bucket.
+    pub bucket: Option<Arc<Bucket>>,
+    /// Its cache.
+    pub cache: Option<Arc<StageCache>>,
+    /// Its methods, in the order of the router's values.
+    pub methods: Vec<MethodPlan>,
+}
+
+/// A stage's response cache, which outlives plans.
+#[derive(Debug)]
+pub struct StageCache {
+    /// The memory tier.
+    pub memory: MemoryTier,
+}
+
+/// A method of a stage, compiled.
+#[derive(Debug)]
+pub struct MethodPlan {
+    /// Where its figures are counted.
+    pub series: SeriesId,
+    /// The method's own verb, perhaps ANY.
+    pub verb: Verb,
+    /// Its resource's path.
+    pub path: Box<str>,
+    /// Names of the path variables, in the order of the captures.
+    pub variables: Vec<Box<str>>,
+    /// The method's bucket.
+    pub bucket: Option<Arc<Bucket>>,
+    /// How it is cached, if it is.
+    pub cache: Option<CachePlan>,
+    /// Where its requests go.
+    pub integration: IntegrationPlan,
+}
+
+/// How a method is cached.
+#[derive(Debug)]
+pub struct CachePlan {
+    /// Verbs that take part, by bit of `Verb as u8`.
+    pub verbs: u8,
+    /// How long an answer stays fresh.
+    pub ttl: Duration,
+    /// The beginning of every key, one per concrete verb.
+    pub prefixes: Vec<KeyPrefix>,
+    /// What of the request goes into the key.
+    pub rule: KeyRule,
+    /// `Authorization` is part of the key.
+    pub keys_authorization: bool,
+    /// An answer to a request with an unkeyed `Authorization` is stored all the same, as AWS does.
+    pub stores_authorized: bool,
+    /// One fetch per key, however many wait.
+    pub collapse: bool,
+    /// `Age` and `Cache-Status` are sent.
+    pub shows_status: bool,
+    /// The largest body that is stored, bytes.
+    pub object_limit: u64,
+    /// What may be stored at all.
+    pub profile: freshness::Profile,
+}
+
+/// What of the request goes into a key.
+#[derive(Debug)]
+pub enum KeyRule {
+    /// Path, whole query, and the normalised `Accept-Encoding`.
+    PathAndQuery,
+    /// These, in order.
+    Parameters(Vec<KeyPart>),
+}
+
+/// One part of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPart {
+    /// A path variable, by its place among the captures.
+    Path(usize),
+    /// The last value of a query parameter, decoded.
+    Query(Box<str>),
+    /// The last value of a header field.
+    Header(Box<str>),
+    /// What `prepare` asks the origin for: `br`, `gzip` or nothing.
+    AcceptEncoding,
+}
+
+/// Where a method's requests go.
+#[derive(Debug)]
+pub enum IntegrationPlan {
+    /// A fixed answer.
+    Mock(MockPlan),
+    /// Passed on over HTTP.
+    Http(Box<HttpPlan>),
+    /// A URI that cannot be built under the stage's variables: 500.
+    Unbuildable,
+}
+
+/// A fixed answer, ready to send.
+#[derive(Debug)]
+pub struct MockPlan {
+    /// Its status.
+    pub status: u16,
+    /// Its fields as lines.
+    pub fields: Bytes,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// How a request is passed on.
+#[derive(Debug)]
+pub struct HttpPlan {
+    /// Where to, under this stage's variables.
+    pub uri: UriTemplate,
+    /// The servers behind it.
+    pub origin: Arc<Origin>,
+    /// The verb to send instead of the request's.
+    pub verb: Option<Verb>,
+    /// `Host: …\r\n`; `None` sends the client's.
+    pub host: Option<Box<str>>,
+    /// To the end of the answer's head.
+    pub timeout: Duration,
+    /// From the end of the request to the answer's first byte.
+    pub first_byte_timeout: Duration,
+    /// Between two reads of the answer's body.
+    pub idle_timeout: Duration,
+    /// Further tries of an idempotent request.
+    pub retries: u32,
+    /// The API's id, for `User-Agent` and `X-Amzn-Apigateway-Api-Id`.
+    pub api_id: Box<str>,
+    /// AWS's header rules instead of the edge's.
+    pub aws: bool,
+}
+
+impl Plan {
+    /// The API, stage and method at these places.
+    #[inline]
+    pub fn method(&self, route: crate::stage::Route) -> Option<(&ApiPlan, &StagePlan, &MethodPlan)> {
+        let api = self.apis.get(route.api as usize)?;
+        let stage = api.stages.get(route.stage as usize)?;
+        Some((api, stage, stage.methods.get(route.method as usize)?))
+    }
+}

@@ -1,0 +1,283 @@
+//! Takes a request on that has to wait: gets what the stages ask for, walks on, and delivers.
+//!
+//! One driver for every way in; what differs between them is behind `Downstream`.
+
+use std::io;
+use std::sync::Arc;
+
+use sluice_api::Verb;
+
+use super::accounts::{self, Account};
+use super::collapse;
+use super::core::with;
+use super::downstream::Downstream;
+use crate::integration::http::{BodyEnd, BodyReader, Call, CallError, Started, call};
+use crate::message::encode::Framing;
+use crate::observe::metrics::Way;
+use crate::plan::{HttpPlan, IntegrationPlan, Plan};
+use crate::stage::deliver::{self, Body};
+use crate::stage::prepare::{self, BodyLength};
+use crate::stage::{Exchange, Fault, Need, Reply, Stop, dispatch, fail, store, throttle, walk};
+
+/// A request on its way through the driver.
+pub struct Trip {
+    /// The request.
+    pub exchange: Box<Exchange<'static>>,
+    /// The plan that it was found in.
+    pub plan: Arc<Plan>,
+    /// The way in.
+    pub way: Way,
+    /// How its body is framed towards the endpoint.
+    pub length: BodyLength,
+}
+
+/// How a trip ended for its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Another request may follow.
+    Open,
+    /// The connection ends: it was asked for, or the answer broke off.
+    Close,
+}
+
+/// Gets what is needed and delivers the answer.
+pub async fn drive<D: Downstream>(mut trip: Trip, need: Need, down: &mut D) -> Arrival {
+    let Some(_lease) = trip.plan.in_flight.clone().try_enter() else {
+        trip.exchange.ledger.throttle = throttle::Verdict::InFlight;
+        trip.fail(Fault::Throttled);
+        return trip.deliver(None, down).await;
+    };
+    let mut need = need;
+    let mut started = None;
+    loop {
+        match need {
+            Need::Flight => {
+                if let Some(arrival) = collapse::join(&mut trip, down).await {
+                    return arrival;
+                }
+            }
+            Need::Endpoint => match trip.call(down.body()).await {
+                Ok(answer) => started = Some(answer),
+                Err(()) => return trip.deliver(None, down).await,
+            },
+        }
+        match trip.walk() {
+            Stop::Answered => return trip.deliver(started, down).await,
+            Stop::Waiting(next) => need = next,
+        }
+    }
+}
+
+impl Trip {
+    /// Walks on from where the exchange stands.
+    pub fn walk(&mut self) -> Stop {
+        let (exchange, plan) = (&mut self.exchange, &self.plan);
+        with(|core| walk(exchange, &mut core.context(plan))).unwrap_or(Stop::Answered)
+    }
+
+    /// Ends the request with a gateway response.
+    pub fn fail(&mut self, fault: Fault) {
+        let (exchange, plan) = (&mut self.exchange, &self.plan);
+        with(|core| fail(exchange, &mut core.context(plan), fault));
+    }
+
+    /// Calls the endpoint; a failure becomes the answer.
+    pub async fn call(&mut self, body: &mut impl super::downstream::RequestBody) -> Result<Started, ()> {
+        let plan = self.plan.clone();
+        let http = match self.exchange.route.and_then(|r| plan.method(r)) {
+            Some((_, _, method)) => match &method.integration {
+                IntegrationPlan::Http(http) => http,
+                _ => return self.failed(None, Fault::Internal),
+            },
+            None => return self.failed(None, Fault::Internal),
+        };
+        let begun = now();
+        match self.try_call(&plan, http, begun, body).await {
+            Ok(started) => {
+                self.exchange.origin.latency = now().saturating_sub(begun);
+                self.arrived(&started);
+                Ok(started)
+            }
+            Err(error) => {
+                tracing::debug!(%error, origin = %http.uri.address, "the call failed");
+                self.failed(Some(error.to_string()), error.fault())
+            }
+        }
+    }
+
+    async fn try_call(
+        &self,
+        plan: &Plan,
+        http: &HttpPlan,
+        begun: u64,
+        body: &mut impl super::downstream::RequestBody,
+    ) -> Result<Started, CallError> {
+        let mut head = Vec::with_capacity(1024);
+        prepare::write_head(&mut head, &self.exchange, plan, http, self.length);
+        let request = Call {
+            origin: &http.origin,
+            verb: prepare::verb(&self.exchange, http),
+            head: &head,
+            length: self.length,
+            timeout: http.timeout,
+            first_byte_timeout: http.first_byte_timeout,
+            idle_timeout: http.idle_timeout,
+            retries: http.retries,
+            now: begun,
+        };
+        call(&request, body).await
+    }
+
+    fn arrived(&mut self, started: &Started) {
+        let origin = &mut self.exchange.origin;
+        origin.status = started.head.status;
+        origin.raw = started.head.fields.clone();
+        origin.framing = Some(match started.head.end {
+            BodyEnd::Bodiless => match self.exchange.head.verb {
+                Some(Verb::Head) => started.head.stated_length.map_or(Framing::Bodiless, Framing::Length),
+                _ => Framing::Bodiless,
+            },
+            BodyEnd::Length(n) => Framing::Length(n),
+            BodyEnd::Chunked | BodyEnd::Close => Framing::Unknown,
+        });
+        self.exchange.ledger.dispatch = dispatch::Verdict::Endpoint {
+            status: started.head.status,
+            tries: started.tries,
+            reused: started.reused,
+        };
+        // The rest of the client's body is not read: nothing may follow it.
+        self.exchange.head.close |= !started.request_complete;
+    }
+
+    fn failed(&mut self, error: Option<String>, fault: Fault) -> Result<Started, ()> {
+        self.exchange.origin.error = error.map(Into::into);
+        self.exchange.ledger.dispatch = dispatch::Verdict::Failed(fault);
+        self.exchange.head.close |= self.length != BodyLength::Empty;
+        self.fail(fault);
+        Err(())
+    }
+
+    /// Sends the answer and settles the account.
+    pub async fn deliver<D: Downstream>(self, started: Option<Started>, down: &mut D) -> Arrival {
+        let sent = match (&self.exchange.reply, started) {
+            (Reply::Origin, Some(started)) => self.stream(started.body, down).await,
+            _ => self.send_at_hand(down).await,
+        };
+        let (bytes_out, close) = match sent {
+            Ok((bytes, close)) => (bytes, close),
+            Err((bytes, error)) => {
+                tracing::debug!(%error, "an answer broke off");
+                (bytes, true)
+            }
+        };
+        self.settle(bytes_out);
+        if close { Arrival::Close } else { Arrival::Open }
+    }
+
+    /// Counts and logs the request.
+    pub fn settle(&self, bytes_out: u64) {
+        with(|core| {
+            let parts = core.parts();
+            let status = deliver::status(&self.exchange, &self.plan);
+            let account = Account { status, bytes_out, way: self.way, done: parts.clock.mono() };
+            let mut desk = parts.desk;
+            accounts::settle(&mut desk, &self.plan, &self.exchange, account);
+        });
+    }
+
+    async fn send_at_hand<D: Downstream>(&self, down: &mut D) -> Result<(u64, bool), (u64, io::Error)> {
+        let mut fields = Vec::new();
+        let answer = deliver::outgoing(&self.exchange, &self.plan, &mut fields);
+        let send = async {
+            down.begin(&answer.head, &date(), answer.close).await?;
+            let sent = match &answer.body {
+                Body::Shared(body) => down.send_shared(body).await.map(|()| body.len()),
+                Body::Text(text) => down.send(text.as_bytes()).await.map(|()| text.len()),
+                Body::Stream => Ok(0),
+            }?;
+            down.finish().await.map(|()| sent as u64)
+        };
+        send.await.map(|sent| (sent, answer.close)).map_err(|e| (0, e))
+    }
+
+    /// Passes the endpoint's body on, and collects it where it is to be stored.
+    async fn stream<D: Downstream>(&self, mut body: BodyReader, down: &mut D) -> Result<(u64, bool), (u64, io::Error)> {
+        let mut sent = 0;
+        let mut collector = match self.exchange.ledger.store {
+            store::Verdict::Storing => Collector::new(self),
+            _ => None,
+        };
+        let close = {
+            let mut none = Vec::new();
+            let answer = deliver::outgoing(&self.exchange, &self.plan, &mut none);
+            down.begin(&answer.head, &date(), answer.close).await.map_err(|e| (0, e))?;
+            answer.close
+        };
+        loop {
+            if let Some(piece) = body.piece().map_err(|e| (sent, e))? {
+                collector = collector.and_then(|c| c.push(piece));
+                down.send(piece).await.map_err(|e| (sent, e))?;
+                sent += piece.len() as u64;
+                continue;
+            }
+            if body.is_done() {
+                break;
+            }
+            down.flush().await.map_err(|e| (sent, e))?;
+            body.read().await.map_err(|e| (sent, e))?;
+        }
+        down.finish().await.map_err(|e| (sent, e))?;
+        if let Some(collector) = collector {
+            collector.store(self);
+        }
+        Ok((sent, close))
+    }
+}
+
+/// The body of an answer that is to be stored.
+pub struct Collector {
+    body: Vec<u8>,
+    limit: usize,
+}
+
+impl Collector {
+    fn new(trip: &Trip) -> Option<Self> {
+        let (_, _, method) = trip.plan.method(trip.exchange.route?)?;
+        let rule = method.cache.as_ref()?;
+        let room = match trip.exchange.origin.framing {
+            Some(Framing::Length(n)) => n.min(rule.object_limit),
+            _ => 0,
+        };
+        Some(Self { body: Vec::with_capacity(room as usize), limit: rule.object_limit as usize })
+    }
+
+    /// Nothing comes back once the body is too long.
+    fn push(mut self, piece: &[u8]) -> Option<Self> {
+        if self.body.len() + piece.len() > self.limit {
+            return None;
+        }
+        self.body.extend_from_slice(piece);
+        Some(self)
+    }
+
+    fn store(self, trip: &Trip) {
+        let Some((_, stage, method)) = trip.exchange.route.and_then(|r| trip.plan.method(r)) else { return };
+        let (Some(cache), Some(rule), Some(key)) = (&stage.cache, &method.cache, &trip.exchange.key) else { return };
+        let origin = &trip.exchange.origin;
+        collapse::store(cache, rule, key, origin.status, &origin.fields, &[self.body.into()], now());
+    }
+}
+
+/// The monotonic clock.
+pub fn now() -> u64 {
+    with(|core| core.clock.mono()).unwrap_or_default()
+}
+
+/// The `Date` field's value.
+pub fn date() -> [u8; 29] {
+    with(|core| {
+        core.clock.now();
+        *core.clock.date()
+    })
+    .unwrap_or(*b"Thu, 01 Jan 1970 00:00:00 GMT")
+}

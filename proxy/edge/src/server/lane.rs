@@ -1,0 +1,365 @@
+//! The HTTP/1.1 lane: reads heads, walks the stages, and answers all that can be answered at once with one write.
+//!
+//! A connection that waits owns no buffer: it is read into the worker's scratch and answered from the worker's output.
+//! Only the rest of a split request, and output that a slow reader has not taken, belong to the connection. What takes
+//! time leaves the lane with everything that was found out, and the connection comes back afterwards.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Duration, Instant, Sleep};
+
+use super::accounts::{self, Account};
+use super::core::{Core, with};
+use crate::config::Timeouts;
+use crate::message::head::{Head, Version};
+use crate::message::out::Out;
+use crate::observe::metrics::Way;
+use crate::stage::accept::Connection;
+use crate::stage::deliver::{self, Body};
+use crate::stage::frame::{self, Framed, Refusal};
+use crate::stage::{Exchange, Fault, Need, Stop, fail, walk};
+
+/// Why the lane gives a connection up.
+#[derive(Debug)]
+pub enum Exit {
+    /// It is over.
+    Closed,
+    /// This request has to wait; its connection takes no other meanwhile.
+    Wait(Box<Exchange<'static>>, Need),
+    /// A request for `ServerSession`, with all that was read.
+    Session(Vec<u8>),
+    /// The client speaks HTTP/2 without TLS; these bytes were read.
+    Http2(Vec<u8>),
+}
+
+/// One connection's part in the lane.
+#[derive(Debug)]
+pub struct Lane {
+    connection: Connection,
+    /// Read but not understood yet.
+    carry: Vec<u8>,
+    /// `carry` may hold a whole request.
+    again: bool,
+    /// Output that the peer has not taken.
+    pending: Option<Box<Out>>,
+    flush: bool,
+    then: Option<Box<Exit>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    timeouts: Timeouts,
+    /// Monotonic seconds of the last read.
+    last: u32,
+    /// Monotonic seconds of the first byte of a split head, plus one; 0 for none.
+    started: u32,
+    served: u32,
+}
+
+/// What became of the bytes at hand.
+enum Step {
+    /// All understood, or the beginning of a head.
+    More,
+    /// There may be more in them, after a write.
+    Full,
+    /// The lane is done with the connection, or with this request.
+    Exit(Exit),
+}
+
+/// HTTP/2's preface (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+impl Lane {
+    /// For a new connection. `bytes` were read before the lane began.
+    pub fn new(connection: Connection, timeouts: Timeouts, now_mono: u64) -> Self {
+        Self {
+            connection,
+            carry: Vec::new(),
+            again: false,
+            pending: None,
+            flush: false,
+            then: None,
+            timer: None,
+            timeouts,
+            last: seconds(now_mono),
+            started: 0,
+            served: 0,
+        }
+    }
+
+    /// Bytes that were read behind the request that took time.
+    pub fn resume(&mut self, rest: &[u8]) {
+        self.carry.splice(..0, rest.iter().copied());
+        self.again = !self.carry.is_empty();
+        self.last = with(|core| seconds(core.clock.mono())).unwrap_or(self.last);
+    }
+
+    /// Serves until something takes time or the connection ends.
+    pub fn poll<S: AsyncRead + AsyncWrite + Unpin>(&mut self, io: &mut S, cx: &mut Context<'_>) -> Poll<Exit> {
+        with(|core| self.poll_on(core, io, cx)).unwrap_or(Poll::Ready(Exit::Closed))
+    }
+
+    #[inline]
+    fn poll_on<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        core: &mut Core,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Exit> {
+        let mut read_something = false;
+        loop {
+            match self.poll_output(core, io, cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Exit::Closed),
+                Poll::Pending => return self.wait(core, cx, self.timeouts.body),
+            }
+            if let Some(exit) = self.then.take() {
+                return Poll::Ready(*exit);
+            }
+            let step = if self.again {
+                let carry = std::mem::take(&mut self.carry);
+                let (used, step) = self.serve(core, &carry);
+                self.keep(carry, used);
+                step
+            } else {
+                match self.read(core, io, cx) {
+                    Poll::Ready(Some(step)) => step,
+                    Poll::Ready(None) => return Poll::Ready(Exit::Closed),
+                    Poll::Pending if read_something => return self.arm(core, cx),
+                    Poll::Pending => return self.wait(core, cx, self.timeouts.idle),
+                }
+            };
+            read_something = true;
+            self.again = matches!(step, Step::Full);
+            if let Step::Exit(exit) = step {
+                self.then = Some(Box::new(exit));
+            }
+        }
+    }
+
+    /// Lets out what waits: the connection's own rest first, then what the worker has just produced.
+    #[inline]
+    fn poll_output<S: AsyncWrite + Unpin>(
+        &mut self,
+        core: &mut Core,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if let Some(rest) = &mut self.pending {
+            std::task::ready!(rest.poll_write(io, cx))?;
+            self.pending = None;
+            self.flush = true;
+        }
+        if !core.out.is_empty() {
+            match core.out.poll_write(io, cx) {
+                Poll::Ready(Ok(())) => self.flush = true,
+                Poll::Ready(Err(e)) => {
+                    core.out.clear();
+                    return Poll::Ready(Err(e));
+                }
+                Poll::Pending => {
+                    self.pending = Some(Box::new(core.out.take_rest()));
+                    return Poll::Pending;
+                }
+            }
+        }
+        if self.flush {
+            std::task::ready!(Pin::new(io).poll_flush(cx))?;
+            self.flush = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once and serves what came; `None` at the end of the connection.
+    #[inline]
+    fn read<S: AsyncRead + Unpin>(&mut self, core: &mut Core, io: &mut S, cx: &mut Context<'_>) -> Poll<Option<Step>> {
+        let mut scratch = std::mem::take(&mut core.scratch);
+        let mut buffer = ReadBuf::new(&mut scratch);
+        let polled = Pin::new(io).poll_read(cx, &mut buffer);
+        let count = buffer.filled().len();
+        let step = match polled {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) if count > 0 => Poll::Ready(Some(self.serve_read(core, &scratch, count))),
+            Poll::Ready(_) => Poll::Ready(None),
+        };
+        core.scratch = scratch;
+        step
+    }
+
+    #[inline]
+    fn serve_read(&mut self, core: &mut Core, scratch: &[u8], count: usize) -> Step {
+        let bytes = scratch.get(..count).unwrap_or_default();
+        if self.carry.is_empty() {
+            let (used, step) = self.serve(core, bytes);
+            if used < count && !matches!(step, Step::Exit(Exit::Session(_) | Exit::Http2(_))) {
+                self.carry.extend_from_slice(bytes.get(used..).unwrap_or_default());
+            }
+            self.mark_start();
+            return step;
+        }
+        let mut carry = std::mem::take(&mut self.carry);
+        carry.extend_from_slice(bytes);
+        let (used, step) = self.serve(core, &carry);
+        self.keep(carry, used);
+        step
+    }
+
+    fn keep(&mut self, mut carry: Vec<u8>, used: usize) {
+        if used >= carry.len() {
+            self.carry = Vec::new();
+        } else {
+            carry.drain(..used);
+            self.carry = carry;
+        }
+        if used > 0 {
+            self.started = 0;
+        }
+        self.mark_start();
+    }
+
+    fn mark_start(&mut self) {
+        match (self.carry.is_empty(), self.started) {
+            (true, _) => self.started = 0,
+            (false, 0) => self.started = self.last + 1,
+            _ => {}
+        }
+    }
+
+    /// Answers as many requests of `bytes` as can be answered at once. How many bytes were used comes first.
+    #[inline]
+    fn serve(&mut self, core: &mut Core, bytes: &[u8]) -> (usize, Step) {
+        let mut used = 0;
+        let now = core.clock.now();
+        self.last = seconds(now.mono);
+        while let Some(rest) = bytes.get(used..).filter(|r| !r.is_empty()) {
+            if rest.starts_with(b"PRI * HTTP/2") && PREFACE.starts_with(rest.get(..PREFACE.len()).unwrap_or(rest)) {
+                return match rest.len() >= PREFACE.len() {
+                    true => (bytes.len(), Step::Exit(Exit::Http2(rest.to_vec()))),
+                    false => (used, Step::More),
+                };
+            }
+            let id = core.ids.next();
+            let mut exchange =
+                Exchange::new(Head::new(Cow::Borrowed(rest), Version::Http11), self.connection, now, id);
+            let framed = frame::read(rest, &core.plan_ref().limits, &mut exchange.head);
+            let len = match framed {
+                Framed::Partial => return (used, Step::More),
+                Framed::Session => return (bytes.len(), Step::Exit(Exit::Session(rest.to_vec()))),
+                Framed::Refused(refusal) => {
+                    refuse(core, exchange, refusal);
+                    return (bytes.len(), Step::Exit(Exit::Closed));
+                }
+                Framed::Lane(len) => len,
+            };
+            exchange.ledger.frame = frame::Verdict::Lane;
+            exchange.head.shorten(len);
+            used += len;
+            self.served += 1;
+            if core.closing(self.served) {
+                exchange.head.close = true;
+            }
+            if let Some(exit) = answer(core, exchange) {
+                return (used, Step::Exit(exit));
+            }
+            if core.out.is_full() {
+                return (used, Step::Full);
+            }
+        }
+        (used, Step::More)
+    }
+
+    /// A read brought something and then nothing: the timer need not be looked at, only be there.
+    fn arm(&mut self, core: &Core, cx: &mut Context<'_>) -> Poll<Exit> {
+        if self.timer.is_some() {
+            return Poll::Pending;
+        }
+        self.wait(core, cx, self.timeouts.idle)
+    }
+
+    /// Waits for the peer, up to `limit` since the last read; a split head has its own limit. The timer is set once
+    /// and looked at only when it fires: no cost per request.
+    #[cold]
+    fn wait(&mut self, core: &Core, cx: &mut Context<'_>, limit: Duration) -> Poll<Exit> {
+        let now = seconds(core.clock.mono());
+        let (since, limit) = match self.started {
+            0 => (self.last, limit),
+            started => (started - 1, self.timeouts.head),
+        };
+        let limit = limit.as_secs().max(1) as u32;
+        let waited = now.saturating_sub(since);
+        let shutting = core.gateway.is_draining() && self.started == 0 && self.pending.is_none();
+        if waited >= limit || shutting {
+            return Poll::Ready(Exit::Closed);
+        }
+        // While the process drains, idle connections are looked at every second.
+        let at = Instant::now() + Duration::from_secs(u64::from(limit - waited));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if timer.is_elapsed() {
+            timer.as_mut().reset(at);
+        }
+        match timer.as_mut().poll(cx) {
+            Poll::Ready(()) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// Walks the stages; an answer at hand goes into the worker's output, anything else out of the lane.
+#[inline]
+fn answer(core: &mut Core, mut exchange: Exchange<'_>) -> Option<Exit> {
+    let mut parts = core.parts();
+    match walk(&mut exchange, &mut parts.context) {
+        Stop::Waiting(need) => Some(Exit::Wait(Box::new(exchange.into_owned()), need)),
+        Stop::Answered => {
+            let close = write(core, &exchange);
+            close.then_some(Exit::Closed)
+        }
+    }
+}
+
+/// Writes a whole answer and settles its account; `true` when the connection ends with it.
+#[inline]
+fn write(core: &mut Core, exchange: &Exchange<'_>) -> bool {
+    let mut parts = core.parts();
+    let plan = parts.context.plan;
+    let answer = deliver::outgoing(exchange, plan, parts.fields);
+    let close = answer.close;
+    let silent = exchange.head.verb == Some(sluice_api::Verb::Head);
+    answer.head.write_http1(parts.out.buffer(), parts.clock.date(), close, false);
+    let length = match &answer.body {
+        Body::Shared(body) => {
+            if !silent {
+                parts.out.body(body);
+            }
+            body.len()
+        }
+        Body::Text(text) => {
+            if !silent {
+                parts.out.buffer().extend_from_slice(text.as_bytes());
+            }
+            text.len()
+        }
+        Body::Stream => 0,
+    };
+    let status = answer.head.status;
+    let account = Account { status, bytes_out: length as u64, way: Way::Lane, done: parts.clock.mono() };
+    accounts::settle(&mut parts.desk, plan, exchange, account);
+    close
+}
+
+/// A request that cannot be read is answered and its connection closed.
+#[cold]
+fn refuse(core: &mut Core, mut exchange: Exchange<'_>, refusal: Refusal) {
+    exchange.ledger.frame = frame::Verdict::Refused(refusal);
+    exchange.head.close = true;
+    fail(&mut exchange, &mut core.parts().context, Fault::Refused(refusal));
+    write(core, &exchange);
+}
+
+fn seconds(mono: u64) -> u32 {
+    (mono / 1_000_000_000) as u32
+}

@@ -1,0 +1,111 @@
+//! Answers of the HTTP/1.1 lane that take time, written straight to the connection.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::downstream::{Downstream, NoBody};
+use crate::message::encode::{Framing, ResponseHead};
+
+/// Small pieces wait until this much has come together.
+const CORK: usize = 16 * 1024;
+
+/// Writes one answer in HTTP/1.1's form.
+#[derive(Debug)]
+pub struct LaneDownstream<'s, S> {
+    stream: &'s mut S,
+    body: NoBody,
+    /// What waits: head, small pieces, chunk framing.
+    waiting: Vec<u8>,
+    chunked: bool,
+    /// The body is not sent: HEAD.
+    silent: bool,
+    stall: Duration,
+}
+
+impl<'s, S: AsyncRead + AsyncWrite + Unpin + Send> LaneDownstream<'s, S> {
+    /// For a request without a body; `stall` bounds each wait for the client.
+    pub fn new(stream: &'s mut S, is_head: bool, stall: Duration) -> Self {
+        Self { stream, body: NoBody, waiting: Vec::new(), chunked: false, silent: is_head, stall }
+    }
+
+    async fn write(&mut self, piece: &[u8], tail: &[u8]) -> io::Result<()> {
+        let (stream, waiting) = (&mut *self.stream, &self.waiting);
+        let mut parts = [waiting.as_slice(), piece, tail];
+        let written = poll_fn(|cx| poll_write_all(&mut *stream, cx, &mut parts));
+        let done = tokio::time::timeout(self.stall, written).await;
+        self.waiting.clear();
+        done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Downstream for LaneDownstream<'_, S> {
+    type Body = NoBody;
+
+    fn body(&mut self) -> &mut NoBody {
+        &mut self.body
+    }
+
+    async fn begin(&mut self, head: &ResponseHead<'_>, date: &[u8; 29], close: bool) -> io::Result<()> {
+        self.chunked = head.framing == Framing::Unknown;
+        self.silent |= head.framing == Framing::Bodiless;
+        head.write_http1(&mut self.waiting, date, close, self.chunked);
+        Ok(())
+    }
+
+    async fn send(&mut self, piece: &[u8]) -> io::Result<()> {
+        if self.silent || piece.is_empty() {
+            return Ok(());
+        }
+        if self.chunked {
+            // Writing to a Vec cannot fail.
+            let _ = write!(self.waiting, "{:x}\r\n", piece.len());
+        }
+        let tail: &[u8] = if self.chunked { b"\r\n" } else { b"" };
+        if self.waiting.len() + piece.len() > CORK {
+            return self.write(piece, tail).await;
+        }
+        self.waiting.extend_from_slice(piece);
+        self.waiting.extend_from_slice(tail);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() { Ok(()) } else { self.write(&[], &[]).await }
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        if self.chunked && !self.silent {
+            self.waiting.extend_from_slice(b"0\r\n\r\n");
+        }
+        self.flush().await
+    }
+}
+
+/// Writes three parts in as few calls as the peer takes, and flushes what TLS holds back.
+fn poll_write_all<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    parts: &mut [&[u8]; 3],
+) -> Poll<io::Result<()>> {
+    while parts.iter().any(|p| !p.is_empty()) {
+        let written = match parts {
+            [only, [], []] => ready!(Pin::new(&mut *stream).poll_write(cx, only))?,
+            _ => ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &parts.map(IoSlice::new)))?,
+        };
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let mut rest = written;
+        for part in parts.iter_mut() {
+            let n = rest.min(part.len());
+            *part = part.get(n..).unwrap_or_default();
+            rest -= n;
+        }
+    }
+    Pin::new(stream).poll_flush(cx)
+}

@@ -1,0 +1,185 @@
+//! Stage 15, `deliver`: the answer in the form that leaves: status, fields, framing, body.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use bytes::Bytes;
+use serde::Serialize;
+use sluice_api::{Profile, Verb};
+
+use super::rescue::{Fault, rescue};
+use super::{Context, Exchange, Flow, Reply};
+use crate::message::encode::{Framing, ResponseHead, Variable};
+use crate::message::field::FieldKind;
+use crate::message::request_id::RequestId;
+use crate::plan::host::without_port;
+use crate::plan::{IntegrationPlan, Plan};
+
+/// What this stage leaves in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Not reached.
+    #[default]
+    None,
+    /// A stored answer.
+    Stored,
+    /// A fixed answer.
+    Mock,
+    /// The endpoint's answer.
+    Streamed,
+    /// A gateway response.
+    Gateway(Fault),
+}
+
+/// An answer ready to be encoded.
+pub struct Outgoing<'e> {
+    /// Its head.
+    pub head: ResponseHead<'e>,
+    /// Its body.
+    pub body: Body<'e>,
+    /// The connection ends with it.
+    pub close: bool,
+}
+
+/// Where an answer's body comes from.
+pub enum Body<'e> {
+    /// It is at hand.
+    Shared(&'e Bytes),
+    /// The text of a gateway response.
+    Text(Cow<'static, str>),
+    /// It streams in from the endpoint.
+    Stream,
+}
+
+/// Takes the client's request id over, and notes what is delivered.
+pub fn advance(exchange: &mut Exchange<'_>, _: &mut Context<'_>) -> Flow {
+    if let Some(id) = exchange.head.value(FieldKind::XAmznRequestId).and_then(RequestId::parse) {
+        exchange.request_id = id;
+    }
+    exchange.ledger.deliver = match exchange.reply {
+        Reply::Entry(_) => Verdict::Stored,
+        Reply::Mock => Verdict::Mock,
+        Reply::Origin => Verdict::Streamed,
+        Reply::Fault(fault) => Verdict::Gateway(fault),
+        Reply::None => Verdict::None,
+    };
+    Flow::Next
+}
+
+/// The status of the answer.
+pub fn status(exchange: &Exchange<'_>, plan: &Plan) -> u16 {
+    match &exchange.reply {
+        Reply::Entry(entry) => entry.status(),
+        Reply::Mock => mock(exchange, plan).map_or(500, |m| m.status),
+        Reply::Origin => exchange.origin.status,
+        Reply::Fault(Fault::Redirect) => 308,
+        Reply::Fault(fault) => rescue(*fault, None).status,
+        Reply::None => 500,
+    }
+}
+
+/// The answer of an exchange that was walked to its end. `fields` is room for field lines.
+pub fn outgoing<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, fields: &'e mut Vec<u8>) -> Outgoing<'e> {
+    let variable = Variable {
+        request_id: exchange.request_id,
+        age: exchange.age,
+        cache_status: exchange.cache_status,
+        apigw_id: is_aws(exchange, plan),
+    };
+    let shared = |status, fields, body: &'e Bytes| {
+        let head = ResponseHead { status, fields, framing: framing(status, body.len()), variable };
+        Outgoing { head, body: Body::Shared(body), close: exchange.head.close }
+    };
+    match &exchange.reply {
+        Reply::Entry(entry) => shared(entry.status(), entry.head(), entry.body()),
+        Reply::Mock => match mock(exchange, plan) {
+            Some(mock) => shared(mock.status, &mock.fields, &mock.body),
+            None => gateway(exchange, plan, Fault::Internal, fields, variable),
+        },
+        Reply::Origin => {
+            let framing = exchange.origin.framing.unwrap_or(Framing::Bodiless);
+            let head = ResponseHead { status: exchange.origin.status, fields: &exchange.origin.fields, framing, variable };
+            Outgoing { head, body: Body::Stream, close: exchange.head.close }
+        }
+        Reply::Fault(fault) => gateway(exchange, plan, *fault, fields, variable),
+        Reply::None => gateway(exchange, plan, Fault::Internal, fields, variable),
+    }
+}
+
+fn framing(status: u16, len: usize) -> Framing {
+    if matches!(status, 204 | 304) { Framing::Bodiless } else { Framing::Length(len as u64) }
+}
+
+fn is_aws(exchange: &Exchange<'_>, plan: &Plan) -> bool {
+    let api = exchange.route.and_then(|r| plan.apis.get(r.api as usize));
+    api.is_some_and(|api| api.profile == Profile::Aws)
+}
+
+fn mock<'p>(exchange: &Exchange<'_>, plan: &'p Plan) -> Option<&'p crate::plan::MockPlan> {
+    match &plan.method(exchange.route?)?.2.integration {
+        IntegrationPlan::Mock(mock) => Some(mock),
+        _ => None,
+    }
+}
+
+fn gateway<'e>(
+    exchange: &Exchange<'_>,
+    plan: &Plan,
+    fault: Fault,
+    fields: &'e mut Vec<u8>,
+    variable: Variable,
+) -> Outgoing<'e> {
+    fields.clear();
+    if fault == Fault::Redirect {
+        return redirect(exchange, plan, fields, variable);
+    }
+    let denial = denial(exchange, plan, fault);
+    let rescued = rescue(fault, denial.as_deref());
+    // Writing to a Vec cannot fail.
+    let _ = write!(fields, "Content-Type: application/json\r\nx-amzn-ErrorType: {}\r\n", rescued.error_type);
+    let framing = Framing::Length(rescued.body.len() as u64);
+    let head = ResponseHead { status: rescued.status, fields, framing, variable };
+    Outgoing { head, body: Body::Text(rescued.body), close: rescued.close || exchange.head.close }
+}
+
+/// 308 keeps the method (RFC 9110 §15.4.9).
+fn redirect<'e>(exchange: &Exchange<'_>, plan: &Plan, fields: &'e mut Vec<u8>, variable: Variable) -> Outgoing<'e> {
+    let listener = plan.listeners.get(usize::from(exchange.connection.listener));
+    let port = listener.and_then(|l| l.redirect_to_https).unwrap_or(443);
+    fields.extend_from_slice(b"Location: https://");
+    fields.extend_from_slice(without_port(exchange.head.host()));
+    if port != 443 {
+        let _ = write!(fields, ":{port}");
+    }
+    fields.extend_from_slice(exchange.head.path());
+    if let Some(query) = exchange.head.query() {
+        fields.push(b'?');
+        fields.extend_from_slice(query);
+    }
+    fields.extend_from_slice(b"\r\n");
+    let head = ResponseHead { status: 308, fields, framing: Framing::Length(0), variable };
+    Outgoing { head, body: Body::Text("".into()), close: exchange.head.close }
+}
+
+/// AWS names the caller, the action and the method's ARN, with all but four digits of the account hidden.
+fn denial(exchange: &Exchange<'_>, plan: &Plan, fault: Fault) -> Option<String> {
+    let reason = match fault {
+        Fault::ExplicitDeny => "with an explicit deny in a resource-based policy",
+        Fault::ImplicitDeny => "because no resource-based policy allows the execute-api:Invoke action",
+        _ => return None,
+    };
+    let arn = method_arn(exchange, plan)?;
+    Some(format!("User: anonymous is not authorized to perform: execute-api:Invoke on resource: {arn} {reason}"))
+}
+
+fn method_arn(exchange: &Exchange<'_>, plan: &Plan) -> Option<String> {
+    let route = exchange.route?;
+    let (api, stage, _) = plan.method(route)?;
+    let verb = exchange.head.verb.map_or("GET", Verb::as_str);
+    let (path, _) = crate::plan::router::normal(exchange.routed_path(), 0);
+    let path = String::from_utf8_lossy(path.strip_prefix(b"/").unwrap_or(path));
+    let tail = plan.account_id.get(plan.account_id.len().saturating_sub(4)..).unwrap_or_default();
+    let (region, id, stage) = (&plan.region, &api.id, &stage.name);
+    Some(format!("arn:aws:execute-api:{region}:********{tail}:{id}/{stage}/{verb}/{path}"))
+}

@@ -1,0 +1,138 @@
+//! One request on its way: what came in, what was found out, what will be answered.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::accept::Connection;
+use super::authorize::Permit;
+use super::recall::StorageKey;
+use super::{Ledger, Reply};
+use crate::message::date::Now;
+use crate::message::encode::{CacheStatus, Framing};
+use crate::message::head::{Head, Span};
+use crate::message::request_id::RequestId;
+use crate::plan::Captures;
+
+/// API, stage and method, as places in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Of the API.
+    pub api: u32,
+    /// Of the API's stage.
+    pub stage: u32,
+    /// Of the stage's method.
+    pub method: u32,
+}
+
+/// The head of an endpoint's answer.
+#[derive(Clone, Debug, Default)]
+pub struct OriginAnswer {
+    /// Its status; 0 before there is one.
+    pub status: u16,
+    /// Its fields as they came, `Name: value\r\n` lines.
+    pub raw: Bytes,
+    /// The fields that are passed on, by `shape`.
+    pub fields: Vec<u8>,
+    /// How its body ends.
+    pub framing: Option<Framing>,
+    /// From the call to the end of its head, nanoseconds.
+    pub latency: u64,
+    /// Why there is none, for the log only.
+    pub error: Option<Box<str>>,
+}
+
+/// One request on its way.
+#[derive(Debug)]
+pub struct Exchange<'b> {
+    /// The request's head.
+    pub head: Head<'b>,
+    /// The connection that it came over.
+    pub connection: Connection,
+    /// Who is calling: the peer, or what trusted proxies say.
+    pub client: IpAddr,
+    /// When its head was complete.
+    pub now: Now,
+    /// Its id.
+    pub request_id: RequestId,
+    /// The stage that comes next.
+    pub at: usize,
+    /// What it reached.
+    pub route: Option<Route>,
+    /// The path behind base path and stage.
+    pub path: Span,
+    /// Values of the path variables.
+    pub captures: Captures,
+    /// That it may be served.
+    pub permit: Option<Permit>,
+    /// Its cache key, kept from the look-up for the store.
+    pub key: Option<StorageKey>,
+    /// It goes forward for itself: no flight to join.
+    pub alone: bool,
+    /// What the cache did.
+    pub cache_status: CacheStatus,
+    /// Age of what is delivered from the cache, seconds.
+    pub age: Option<u32>,
+    /// The endpoint's answer.
+    pub origin: OriginAnswer,
+    /// What it is answered with.
+    pub reply: Reply,
+    /// The verdicts so far.
+    pub ledger: Ledger,
+}
+
+impl<'b> Exchange<'b> {
+    /// A request that has just arrived.
+    #[inline]
+    pub fn new(head: Head<'b>, connection: Connection, now: Now, request_id: RequestId) -> Self {
+        let ledger = Ledger { accept: connection.verdict, ..Ledger::default() };
+        Self {
+            head,
+            connection,
+            client: connection.address(),
+            now,
+            request_id,
+            at: 0,
+            route: None,
+            path: Span::default(),
+            captures: Captures::new(),
+            permit: None,
+            key: None,
+            alone: false,
+            cache_status: CacheStatus::Silent,
+            age: None,
+            origin: OriginAnswer::default(),
+            reply: Reply::None,
+            ledger,
+        }
+    }
+
+    /// The same with bytes of its own.
+    pub fn into_owned(self) -> Exchange<'static> {
+        Exchange {
+            head: self.head.into_owned(),
+            connection: self.connection,
+            client: self.client,
+            now: self.now,
+            request_id: self.request_id,
+            at: self.at,
+            route: self.route,
+            path: self.path,
+            captures: self.captures,
+            permit: self.permit,
+            key: self.key,
+            alone: self.alone,
+            cache_status: self.cache_status,
+            age: self.age,
+            origin: self.origin,
+            reply: self.reply,
+            ledger: self.ledger,
+        }
+    }
+
+    /// The path behind base path and stage, undecoded.
+    pub fn routed_path(&self) -> &[u8] {
+        self.path.of(self.head.bytes())
+    }
+}

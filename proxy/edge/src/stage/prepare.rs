@@ -1,0 +1,202 @@
+//! Stage 11, `prepare`: the request as the endpoint will see it. AWS's rules are on "Set up HTTP integrations";
+//! which fields are dropped, added and overwritten is in `docs/parity.md`.
+
+use std::io::Write;
+
+use serde::Serialize;
+use sluice_api::Verb;
+
+use super::{Context, Exchange, Flow, recall};
+use crate::message::field::{FieldKind, HOP_BY_HOP};
+use crate::message::request_id::RequestIds;
+use crate::plan::{HttpPlan, Plan};
+
+/// What this stage leaves in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Not reached.
+    #[default]
+    None,
+    /// Nothing is mapped.
+    PassedOn,
+}
+
+/// Dropped under both profiles: fields of the connection, and those that the new request states itself.
+const DROPPED: u64 = HOP_BY_HOP
+    | FieldKind::Host.bit()
+    | FieldKind::ContentLength.bit()
+    | FieldKind::Expect.bit()
+    | FieldKind::ProxyAuthenticate.bit()
+    | FieldKind::ProxyAuthorization.bit()
+    | FieldKind::XForwardedFor.bit()
+    | FieldKind::XForwardedProto.bit()
+    | FieldKind::XForwardedHost.bit()
+    | FieldKind::Forwarded.bit()
+    | FieldKind::XApigwApiId.bit()
+    | FieldKind::XSluiceExplain.bit();
+
+/// Dropped by AWS besides.
+const DROPPED_BY_AWS: u64 = FieldKind::ContentMd5.bit()
+    | FieldKind::ContentEncoding.bit()
+    | FieldKind::MaxForwards.bit()
+    | FieldKind::Server.bit()
+    | FieldKind::WwwAuthenticate.bit()
+    | FieldKind::Via.bit()
+    | FieldKind::XAmznTraceId.bit()
+    | FieldKind::XHttpMethodOverride.bit();
+
+/// How the request's body is framed towards the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// There is none.
+    Empty,
+    /// `Content-Length`.
+    Known(u64),
+    /// Chunked.
+    Unknown,
+}
+
+/// Nothing is mapped yet; the head is written when the endpoint is called.
+pub fn advance(exchange: &mut Exchange<'_>, _: &mut Context<'_>) -> Flow {
+    exchange.ledger.prepare = Verdict::PassedOn;
+    Flow::Next
+}
+
+/// The verb that the endpoint is called with.
+pub fn verb(exchange: &Exchange<'_>, http: &HttpPlan) -> Verb {
+    http.verb.or(exchange.head.verb).unwrap_or(Verb::Get)
+}
+
+/// Writes the request head for the endpoint, in HTTP/1.1's form.
+pub fn write_head(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan, body: BodyLength) {
+    out.extend_from_slice(verb(exchange, http).as_str().as_bytes());
+    out.push(b' ');
+    http.uri.write_target(out, exchange.head.bytes(), &exchange.captures, exchange.head.query());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    write_fields(out, exchange, plan, http, body);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the fields alone.
+pub fn write_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan, body: BodyLength) {
+    let host = http.host.as_deref().map_or(exchange.head.host(), str::as_bytes);
+    field(out, b"Host", host);
+    pass_fields(out, exchange, http);
+    if let Some(class) = normalised_encoding(exchange, http) {
+        field(out, b"Accept-Encoding", class);
+    }
+    forwarding_fields(out, exchange, plan);
+    if http.aws {
+        aws_fields(out, exchange, http);
+    }
+    // Writing to a Vec cannot fail.
+    let _ = match body {
+        BodyLength::Empty => Ok(()),
+        BodyLength::Known(n) => write!(out, "Content-Length: {n}\r\n"),
+        BodyLength::Unknown => write!(out, "Transfer-Encoding: chunked\r\n"),
+    };
+}
+
+fn pass_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, http: &HttpPlan) {
+    let mut dropped = if http.aws { DROPPED | DROPPED_BY_AWS } else { DROPPED };
+    if !http.aws && exchange.key.is_some() {
+        dropped |= FieldKind::AcceptEncoding.bit();
+    }
+    let crumbs = exchange.head.values(FieldKind::Cookie).count();
+    let mut joined = false;
+    for (kind, name, value) in exchange.head.fields() {
+        if dropped & kind.bit() != 0 || is_nominated(exchange, name) {
+            continue;
+        }
+        // HTTP/2 may send one field per cookie; HTTP/1.1 has one line (RFC 9113 §8.2.3).
+        match (kind == FieldKind::Cookie && crumbs > 1, joined) {
+            (false, _) => field(out, name, value),
+            (true, false) => join_cookies(out, exchange),
+            (true, true) => {}
+        }
+        joined |= kind == FieldKind::Cookie;
+    }
+}
+
+fn join_cookies(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
+    out.extend_from_slice(b"cookie: ");
+    for (i, value) in exchange.head.values(FieldKind::Cookie).enumerate() {
+        out.extend_from_slice(if i > 0 { b"; " } else { b"" });
+        out.extend_from_slice(value);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The client's `Connection` names this field as one of its own connection. Asked of its fields only: what Sluice adds
+/// comes afterwards and cannot be named away.
+fn is_nominated(exchange: &Exchange<'_>, name: &[u8]) -> bool {
+    let named = |v: &[u8]| v.split(|b| *b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(name));
+    exchange.head.has(FieldKind::Connection) && exchange.head.values(FieldKind::Connection).any(named)
+}
+
+/// Under `edge` a cached method asks for the coding that its key names.
+fn normalised_encoding(exchange: &Exchange<'_>, http: &HttpPlan) -> Option<&'static [u8]> {
+    let class = recall::encoding_class(exchange);
+    (exchange.key.is_some() && !http.aws && !class.is_empty()).then_some(class)
+}
+
+/// Appended for a trusted proxy, begun anew for anybody else.
+fn forwarding_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan) {
+    let peer = exchange.connection.address();
+    let trusted = !plan.trusted_proxies.is_empty() && plan.trusted_proxies.contains(peer);
+    let scheme = exchange.connection.scheme();
+    let before = |kind| exchange.head.values(kind).filter(move |_| trusted);
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    list(out, before(FieldKind::XForwardedFor));
+    let _ = write!(out, "{peer}\r\n");
+    let proto = before(FieldKind::XForwardedProto).next_back().unwrap_or(scheme.as_bytes());
+    field(out, b"X-Forwarded-Proto", proto);
+    let host = before(FieldKind::XForwardedHost).next_back().unwrap_or(exchange.head.host());
+    field(out, b"X-Forwarded-Host", host);
+    out.extend_from_slice(b"Forwarded: ");
+    list(out, before(FieldKind::Forwarded));
+    let _ = match peer.is_ipv6() {
+        true => write!(out, "for=\"[{peer}]\""),
+        false => write!(out, "for={peer}"),
+    };
+    out.extend_from_slice(b";host=\"");
+    out.extend_from_slice(exchange.head.host());
+    let _ = write!(out, "\";proto={scheme}\r\n");
+}
+
+fn list<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v [u8]>) {
+    for value in values {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+}
+
+/// What AWS adds to an HTTP_PROXY call.
+fn aws_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, http: &HttpPlan) {
+    let head = &exchange.head;
+    if !head.has(FieldKind::Accept) {
+        field(out, b"Accept", b"application/json");
+    }
+    if !head.has(FieldKind::UserAgent) {
+        let _ = write!(out, "User-Agent: AmazonAPIGateway_{}\r\n", http.api_id);
+    }
+    let _ = write!(out, "X-Amzn-Apigateway-Api-Id: {}\r\n", http.api_id);
+    out.extend_from_slice(b"X-Amzn-Trace-Id: ");
+    match head.value(FieldKind::XAmznTraceId).filter(|v| v.starts_with(b"Root=")) {
+        Some(trace) => out.extend_from_slice(trace),
+        None => {
+            let id = RequestIds::new().next().0;
+            let seconds = exchange.now.unix_seconds() as u32;
+            let _ = write!(out, "Root=1-{seconds:08x}-{:024x}", id >> 32);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,261 @@
+//! Stage 10, `recall`: the cache key, and what is stored under it.
+//!
+//! The key begins with the method's prefix (API, stage, namespace, verb, content hash) and names every part that the
+//! rule asks for; an absent parameter is not an empty one. A hit needs the permit. `rest-caching` in `docs/parity.md`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Serialize;
+use sluice_api::Verb;
+use sluice_cache::key::KeyWriter;
+use sluice_cache::{Entry, Epoch, Fingerprint, Found, KeyRef};
+
+use super::authorize::Permit;
+use super::rescue::Fault;
+use super::{Context, Exchange, Flow, Need, Reply};
+use crate::message::encode::{CacheStatus, Forward};
+use crate::message::field::FieldKind;
+use crate::plan::{CachePlan, KeyPart, KeyRule, StageCache};
+
+/// What this stage leaves in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Not reached.
+    #[default]
+    None,
+    /// The method, or this verb of it, is not cached.
+    Off,
+    /// Answered from memory.
+    Hit {
+        /// Seconds since it was stored.
+        age: u32,
+    },
+    /// Nothing is stored under the key.
+    Miss,
+    /// What is stored is no longer fresh.
+    Expired,
+    /// Kept out: an `Authorization` that is not in the key would make one caller's answer another's.
+    UnkeyedAuthorization,
+    /// The key is longer than a key may be.
+    KeyTooLong,
+    /// Waited for another request's fetch and got its answer.
+    Followed,
+}
+
+impl Verdict {
+    /// Counts as `CacheHitCount`.
+    pub fn is_hit(self) -> bool {
+        matches!(self, Verdict::Hit { .. } | Verdict::Followed)
+    }
+
+    /// Counts as `CacheMissCount`.
+    pub fn is_miss(self) -> bool {
+        matches!(self, Verdict::Miss | Verdict::Expired | Verdict::UnkeyedAuthorization | Verdict::KeyTooLong)
+    }
+
+    /// As the access log prints it; `None` where there is no cache.
+    pub const fn as_str(self) -> Option<&'static str> {
+        Some(match self {
+            Verdict::None | Verdict::Off => return None,
+            Verdict::Hit { .. } => "hit",
+            Verdict::Miss => "miss",
+            Verdict::Expired => "expired",
+            Verdict::UnkeyedAuthorization | Verdict::KeyTooLong => "bypass",
+            Verdict::Followed => "collapsed",
+        })
+    }
+}
+
+/// Looks the answer up.
+pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
+    let Some((_, stage, method)) = exchange.route.and_then(|r| context.plan.method(r)) else {
+        return Flow::Answer(Reply::Fault(Fault::Internal));
+    };
+    if exchange.alone {
+        return Flow::Next;
+    }
+    let (Some(cache), Some(rule)) = (stage.cache.as_deref(), method.cache.as_ref()) else {
+        exchange.ledger.recall = Verdict::Off;
+        return Flow::Next;
+    };
+    match exchange.head.verb.filter(|v| rule.verbs & (1 << *v as u8) != 0) {
+        Some(verb) => look_up(exchange, context, cache, rule, verb),
+        None => {
+            exchange.ledger.recall = Verdict::Off;
+            Flow::Next
+        }
+    }
+}
+
+fn look_up(
+    exchange: &mut Exchange<'_>,
+    context: &mut Context<'_>,
+    cache: &StageCache,
+    rule: &CachePlan,
+    verb: Verb,
+) -> Flow {
+    if !rule.stores_authorized && exchange.head.has(FieldKind::Authorization) && !rule.keys_authorization {
+        return forward(exchange, rule, Verdict::UnkeyedAuthorization);
+    }
+    let Some(mut writer) = rule.prefixes.get(verb as usize).map(|p| KeyWriter::start(context.key, p)) else {
+        return Flow::Answer(Reply::Fault(Fault::Internal));
+    };
+    write_parts(&mut writer, &rule.rule, exchange);
+    let Ok(key) = writer.finish(context.hasher) else {
+        return forward(exchange, rule, Verdict::KeyTooLong);
+    };
+    let verdict = match cache.memory.get(key, exchange.now.mono) {
+        Found::Fresh(entry) => match exchange.permit.take() {
+            Some(permit) => return hit(exchange, rule, entry, &permit),
+            None => return Flow::Answer(Reply::Fault(Fault::Internal)),
+        },
+        Found::Expired(_) => Verdict::Expired,
+        Found::Absent => Verdict::Miss,
+    };
+    exchange.key = Some(StorageKey { fingerprint: key.fingerprint, bytes: key.bytes.into(), began: cache.memory.epoch() });
+    let flow = forward(exchange, rule, verdict);
+    match rule.collapse && !exchange.head.has_body {
+        true => Flow::Await(Need::Flight),
+        false => flow,
+    }
+}
+
+/// Serves what is stored: only with a permit.
+fn hit(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>, _: &Permit) -> Flow {
+    let lifetime = entry.lifetime();
+    let seconds = |ns: u64| (ns / 1_000_000_000) as u32;
+    let age = seconds(exchange.now.mono.saturating_sub(lifetime.stored_at_ns));
+    exchange.ledger.recall = Verdict::Hit { age };
+    if rule.shows_status {
+        exchange.age = Some(age);
+        let ttl = seconds(lifetime.fresh_until_ns.saturating_sub(exchange.now.mono));
+        exchange.cache_status = CacheStatus::Hit { ttl };
+    }
+    Flow::Answer(Reply::Entry(entry))
+}
+
+fn forward(exchange: &mut Exchange<'_>, rule: &CachePlan, verdict: Verdict) -> Flow {
+    exchange.ledger.recall = verdict;
+    if rule.shows_status {
+        let reason = match verdict {
+            Verdict::Expired => Forward::Stale,
+            Verdict::UnkeyedAuthorization | Verdict::KeyTooLong => Forward::Bypass,
+            _ => Forward::UriMiss,
+        };
+        exchange.cache_status = CacheStatus::Forward { reason, stored: false, collapsed: false, detail: None };
+    }
+    Flow::Next
+}
+
+/// Writes what the rule asks for behind the prefix.
+#[inline]
+fn write_parts(writer: &mut KeyWriter<'_>, rule: &KeyRule, exchange: &Exchange<'_>) {
+    match rule {
+        KeyRule::PathAndQuery => {
+            writer.value(exchange.routed_path());
+            writer.part(exchange.head.query());
+            writer.value(encoding_class(exchange));
+        }
+        KeyRule::Parameters(parts) => parts.iter().for_each(|part| write_part(writer, part, exchange)),
+    }
+}
+
+fn write_part(writer: &mut KeyWriter<'_>, part: &KeyPart, exchange: &Exchange<'_>) {
+    match part {
+        KeyPart::Path(place) => writer.part(exchange.captures.get(*place).map(|s| s.of(exchange.head.bytes()))),
+        KeyPart::Header(name) => writer.part(exchange.head.value_named(name.as_bytes())),
+        KeyPart::Query(name) => {
+            let value = exchange.head.query().and_then(|q| query_value(q, name.as_bytes()));
+            writer.part(value.as_deref());
+        }
+        KeyPart::AcceptEncoding => writer.value(encoding_class(exchange)),
+    }
+}
+
+/// A key that outlives the look-up, for the store.
+#[derive(Clone, Debug)]
+pub struct StorageKey {
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// Its bytes.
+    pub bytes: Box<[u8]>,
+    /// The cache's epoch when it was looked up: a flush since then forbids the store.
+    pub began: Epoch,
+}
+
+impl StorageKey {
+    /// The key to look up and to store under.
+    pub fn as_ref(&self) -> KeyRef<'_> {
+        KeyRef { fingerprint: self.fingerprint, bytes: &self.bytes }
+    }
+}
+
+/// `br`, `gzip` or nothing: what `prepare` asks the origin for, so that codings are kept apart by it.
+pub fn encoding_class(exchange: &Exchange<'_>) -> &'static [u8] {
+    let Some(accepted) = exchange.head.value(FieldKind::AcceptEncoding) else { return b"" };
+    let wants = |coding: &[u8]| accepted.split(|b| *b == b',').any(|item| accepts(item, coding));
+    if wants(b"br") {
+        b"br"
+    } else if wants(b"gzip") {
+        b"gzip"
+    } else {
+        b""
+    }
+}
+
+fn accepts(item: &[u8], coding: &[u8]) -> bool {
+    let mut parts = item.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding));
+    let refused = |p: &[u8]| p.strip_prefix(b"q=").is_some_and(|q| q.iter().all(|b| matches!(b, b'0' | b'.')));
+    named && !parts.any(refused)
+}
+
+/// The last value of a query parameter, decoded: `+` is a blank, `%xx` a byte.
+pub fn query_value<'q>(query: &'q [u8], name: &[u8]) -> Option<Cow<'q, [u8]>> {
+    let mut pairs = query.rsplit(|b| *b == b'&').map(|pair| match memchr::memchr(b'=', pair) {
+        Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
+        None => (pair, &b""[..]),
+    });
+    let (_, value) = pairs.find(|(n, _)| *decoded(n) == *name)?;
+    Some(decoded(value))
+}
+
+fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr2(b'%', b'+', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let hex = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16)).map(|d| d as u8);
+    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
+    while let Some(b) = text.get(at) {
+        let escape = (*b == b'%').then(|| Some(hex(text.get(at + 1))? << 4 | hex(text.get(at + 2))?)).flatten();
+        out.push(escape.unwrap_or(if *b == b'+' { b' ' } else { *b }));
+        at += if escape.is_some() { 3 } else { 1 };
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_decoded_value_counts() {
+        let value = |q: &str, n: &str| query_value(q.as_bytes(), n.as_bytes()).map(|v| String::from_utf8_lossy(&v).into_owned());
+        assert_eq!(value("a=1&b=2&a=3", "a").as_deref(), Some("3"));
+        assert_eq!(value("a=x%20y+z&b", "a").as_deref(), Some("x y z"));
+        assert_eq!(value("%61=1", "a").as_deref(), Some("1"));
+        assert_eq!(value("a", "a").as_deref(), Some(""));
+        assert_eq!(value("ab=1", "a"), None);
+        assert_eq!(value("a=%zz", "a").as_deref(), Some("%zz"));
+    }
+
+    #[test]
+    fn codings_with_weight_zero_are_refused() {
+        assert!(accepts(b" gzip;q=0.5", b"gzip"));
+        assert!(!accepts(b"gzip;q=0", b"gzip"));
+        assert!(!accepts(b"gzip; q=0.0", b"gzip"));
+        assert!(!accepts(b"xgzip", b"gzip"));
+    }
+}

@@ -1,0 +1,78 @@
+//! Stage 13, `shape`: the endpoint's fields as the client will see them.
+//!
+//! Fields of the connection never pass. Under `aws` some come back as `x-amzn-Remapped-…`; under `edge` they pass.
+
+use serde::Serialize;
+
+use super::rescue::Fault;
+use super::{Context, Exchange, Flow, Reply};
+use crate::message::encode::fields_of;
+use crate::message::field::{FieldKind, HOP_BY_HOP};
+use crate::plan::IntegrationPlan;
+
+/// What this stage leaves in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Not reached.
+    #[default]
+    None,
+    /// Passed on as it came.
+    PassedOn,
+}
+
+/// The answer states these itself.
+const DROPPED: u64 = HOP_BY_HOP
+    | FieldKind::ContentLength.bit()
+    | FieldKind::ProxyAuthenticate.bit()
+    | FieldKind::XAmzApigwId.bit();
+
+/// Renamed under `aws`; under `edge` `Date` is replaced by ours and the rest passes.
+const REMAPPED: u64 = FieldKind::Date.bit()
+    | FieldKind::Server.bit()
+    | FieldKind::WwwAuthenticate.bit()
+    | FieldKind::XAmznRequestId.bit();
+
+/// Dropped by AWS besides.
+const DROPPED_BY_AWS: u64 = FieldKind::ContentEncoding.bit() | FieldKind::Via.bit();
+
+/// Turns the endpoint's fields into the client's.
+pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
+    let Some((_, _, method)) = exchange.route.and_then(|r| context.plan.method(r)) else {
+        return Flow::Answer(Reply::Fault(Fault::Internal));
+    };
+    let aws = matches!(&method.integration, IntegrationPlan::Http(http) if http.aws);
+    let raw = std::mem::take(&mut exchange.origin.raw);
+    let mut fields = Vec::with_capacity(raw.len());
+    for (name, value) in fields_of(&raw) {
+        let kind = FieldKind::of(name);
+        let is = |set: u64| set & kind.bit() != 0;
+        if is(DROPPED) || (aws && is(DROPPED_BY_AWS)) || is_nominated(&raw, name) {
+            continue;
+        }
+        if is(REMAPPED) {
+            match (aws, kind) {
+                (true, _) => push(&mut fields, &[b"x-amzn-Remapped-", name], value),
+                (false, FieldKind::Date | FieldKind::XAmznRequestId) => {}
+                (false, _) => push(&mut fields, &[name], value),
+            }
+            continue;
+        }
+        push(&mut fields, &[name], value);
+    }
+    exchange.origin.fields = fields;
+    exchange.ledger.shape = Verdict::PassedOn;
+    Flow::Next
+}
+
+fn push(out: &mut Vec<u8>, name: &[&[u8]], value: &[u8]) {
+    name.iter().for_each(|n| out.extend_from_slice(n));
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn is_nominated(raw: &[u8], name: &[u8]) -> bool {
+    let connection = fields_of(raw).filter(|(n, _)| FieldKind::of(n) == FieldKind::Connection);
+    connection.flat_map(|(_, v)| v.split(|b| *b == b',')).any(|t| t.trim_ascii().eq_ignore_ascii_case(name))
+}

@@ -1,0 +1,75 @@
+//! Stage 14, `store`: may the endpoint's answer be stored, and for how long?
+//!
+//! Decided on the head; a body that turns out too long is dropped while it streams. Under `aws` every status is stored
+//! as AWS does; under `edge` only what is safe to repeat to somebody else.
+
+use serde::Serialize;
+use sluice_cache::NotStored;
+use sluice_cache::freshness::{self, CacheControl, Candidate};
+
+use super::rescue::Fault;
+use super::{Context, Exchange, Flow, Reply};
+use crate::message::encode::{CacheStatus, Framing, fields_of};
+use crate::message::field::FieldKind;
+use crate::plan::CachePlan;
+
+/// What this stage leaves in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Not reached.
+    #[default]
+    None,
+    /// The method is not cached.
+    Off,
+    /// Is being stored.
+    Storing,
+    /// Is not stored, for this reason.
+    Refused(#[serde(serialize_with = "reason")] NotStored),
+}
+
+fn reason<S: serde::Serializer>(reason: &NotStored, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(reason.as_str())
+}
+
+/// Decides, and lets the answer go to the client.
+pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
+    let Some((_, _, method)) = exchange.route.and_then(|r| context.plan.method(r)) else {
+        return Flow::Answer(Reply::Fault(Fault::Internal));
+    };
+    let verdict = match (&method.cache, &exchange.key) {
+        (Some(rule), Some(_)) => judge(exchange, rule),
+        _ => Verdict::Off,
+    };
+    if let CacheStatus::Forward { stored, detail, .. } = &mut exchange.cache_status {
+        *stored = verdict == Verdict::Storing;
+        *detail = match verdict {
+            Verdict::Refused(reason) => Some(reason.as_str()),
+            _ => None,
+        };
+    }
+    exchange.ledger.store = verdict;
+    Flow::Answer(Reply::Origin)
+}
+
+fn judge(exchange: &Exchange<'_>, rule: &CachePlan) -> Verdict {
+    let origin = &exchange.origin;
+    let length = match origin.framing {
+        Some(Framing::Length(n)) => Some(n),
+        Some(Framing::Bodiless) => Some(0),
+        _ => None,
+    };
+    let values = |kind| fields_of(&origin.fields).filter(move |(n, _)| FieldKind::of(n) == kind).map(|(_, v)| v);
+    let candidate = Candidate {
+        status: origin.status,
+        set_cookie: values(FieldKind::SetCookie).next().is_some(),
+        cache_control: CacheControl::parse(values(FieldKind::CacheControl)),
+        unkeyed_authorization: exchange.head.has(FieldKind::Authorization) && !rule.keys_authorization,
+        length,
+    };
+    let storable = freshness::storable(rule.profile, &candidate, rule.object_limit);
+    match storable {
+        Ok(()) => Verdict::Storing,
+        Err(reason) => Verdict::Refused(reason),
+    }
+}

@@ -1,0 +1,71 @@
+//! Stage 5, `throttle`: one token each of the method's, the stage's and the account's bucket, all or none; and room
+//! among the requests in flight.
+//!
+//! A request that is answered at once is never in flight, so here it only has to find room; one that goes on takes a
+//! place when it leaves the synchronous path.
+
+use arrayvec::ArrayVec;
+use serde::Serialize;
+use sluice_policy::{Bucket, take_all};
+
+use super::rescue::Fault;
+use super::{Context, Exchange, Flow, Reply};
+use crate::plan::{MethodPlan, Plan, StagePlan};
+
+/// What this stage leaves in the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Not reached.
+    #[default]
+    None,
+    /// No bucket stands in the way.
+    Unlimited,
+    /// This many tokens were taken.
+    Admitted(u8),
+    /// The method's bucket is empty.
+    MethodEmpty,
+    /// The stage's bucket is empty.
+    StageEmpty,
+    /// The account's bucket is empty.
+    AccountEmpty,
+    /// Too many requests are in flight.
+    InFlight,
+}
+
+/// Takes the tokens.
+pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
+    let Some((_, stage, method)) = exchange.route.and_then(|r| context.plan.method(r)) else {
+        return Flow::Answer(Reply::Fault(Fault::Internal));
+    };
+    let verdict = decide(context.plan, stage, method, exchange.now.mono);
+    exchange.ledger.throttle = verdict;
+    match verdict {
+        Verdict::Unlimited | Verdict::Admitted(_) => Flow::Next,
+        _ => Flow::Answer(Reply::Fault(Fault::Throttled)),
+    }
+}
+
+fn decide(plan: &Plan, stage: &StagePlan, method: &MethodPlan, now: u64) -> Verdict {
+    if !plan.in_flight.has_room() {
+        return Verdict::InFlight;
+    }
+    let layers = [
+        (method.bucket.as_deref(), Verdict::MethodEmpty),
+        (stage.bucket.as_deref(), Verdict::StageEmpty),
+        (plan.account.as_deref(), Verdict::AccountEmpty),
+    ];
+    let mut buckets = ArrayVec::<&Bucket, 3>::new();
+    let mut refusals = ArrayVec::<Verdict, 3>::new();
+    for (bucket, refusal) in layers {
+        if let Some(bucket) = bucket {
+            buckets.push(bucket);
+            refusals.push(refusal);
+        }
+    }
+    match take_all(&buckets, now) {
+        Ok(()) if buckets.is_empty() => Verdict::Unlimited,
+        Ok(()) => Verdict::Admitted(buckets.len() as u8),
+        Err(at) => refusals.get(at).copied().unwrap_or(Verdict::AccountEmpty),
+    }
+}
