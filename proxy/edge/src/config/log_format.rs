@@ -1,84 +1,12 @@
 //! Access log formats: AWS's presets, or a line with `$context` variables.
 //!
-//! The variables are those of AWS's developer guide, "Variables for data models, authorizers, mapping templates, and
-//! access logging". A variable without a value prints `-`.
+//! Which variables there are is known to the log itself.
 
 use sluice_api::Profile;
 
 use super::model::LogFormat;
 use super::nearest::nearest;
-
-/// The names that may follow `$context.`; a name that ends in `.` stands for all that begin with it.
-pub static VARIABLES: &[&str] = &[
-    "accountId",
-    "apiId",
-    "authenticate.error",
-    "authenticate.latency",
-    "authenticate.status",
-    "authorize.error",
-    "authorize.latency",
-    "authorize.status",
-    "authorizer.",
-    "awsEndpointRequestId",
-    "customDomain.basePathMatched",
-    "deploymentId",
-    "domainName",
-    "domainPrefix",
-    "error.message",
-    "error.messageString",
-    "error.responseType",
-    "error.validationErrorString",
-    "extendedRequestId",
-    "httpMethod",
-    "identity.accessKey",
-    "identity.accountId",
-    "identity.apiKey",
-    "identity.apiKeyId",
-    "identity.caller",
-    "identity.clientCert.clientCertPem",
-    "identity.clientCert.issuerDN",
-    "identity.clientCert.serialNumber",
-    "identity.clientCert.subjectDN",
-    "identity.clientCert.validity.notAfter",
-    "identity.clientCert.validity.notBefore",
-    "identity.cognitoAuthenticationProvider",
-    "identity.cognitoAuthenticationType",
-    "identity.cognitoIdentityId",
-    "identity.cognitoIdentityPoolId",
-    "identity.principalOrgId",
-    "identity.sourceIp",
-    "identity.user",
-    "identity.userAgent",
-    "identity.userArn",
-    "identity.vpcId",
-    "identity.vpceId",
-    "integration.error",
-    "integration.integrationStatus",
-    "integration.latency",
-    "integration.requestId",
-    "integration.status",
-    "integrationErrorMessage",
-    "integrationLatency",
-    "integrationStatus",
-    "isCanaryRequest",
-    "path",
-    "protocol",
-    "requestId",
-    "requestTime",
-    "requestTimeEpoch",
-    "resourceId",
-    "resourcePath",
-    "responseLatency",
-    "responseLength",
-    "stage",
-    "status",
-    "waf.error",
-    "waf.latency",
-    "waf.status",
-    "wafResponseCode",
-    "webaclArn",
-    "xrayTraceId",
-];
+use crate::observe::access_log::KNOWN_VARIABLES;
 
 const PREFIX: &str = "$context.";
 
@@ -119,11 +47,11 @@ fn variables(text: &str) -> Vec<&str> {
 }
 
 fn known(name: &str) -> Result<(), FormatError> {
-    let matches = |known: &&str| *known == name || known.ends_with('.') && name.starts_with(*known);
-    if VARIABLES.iter().any(matches) {
+    let property = name.strip_prefix("authorizer.").is_some_and(|property| !property.is_empty());
+    if property || KNOWN_VARIABLES.contains(&name) {
         return Ok(());
     }
-    let help = match nearest(name, VARIABLES) {
+    let help = match nearest(name, &KNOWN_VARIABLES) {
         Some(near) => format!("did you mean $context.{near}?"),
         None => "docs/configuration.md lists them".into(),
     };

@@ -27,7 +27,6 @@ use std::path::Path;
 pub use expression::{Expression, ExpressionError};
 pub use finding::{Finding, Severity};
 pub use keys::{Absent, Form, Key, Kind, Section, paths as key_paths};
-pub use log_format::VARIABLES as LOG_VARIABLES;
 pub use model::*;
 pub use rules::{RULES, Rule};
 pub use uri::{UriError, UriPart, UriTemplate};

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use super::keys::{self, Absent, Key, Kind, Section, quoted};
 use super::rules::RULES;
+use super::units;
 use super::units::{show_duration, show_size};
-use super::{LOG_VARIABLES, units};
+use crate::observe::access_log::KNOWN_VARIABLES;
 
 const INTRODUCTION: &str = "\
 <!-- Generated from proxy/edge/src/config/keys. Do not edit: `SLUICE_BLESS=1 cargo test -p sluice --test configuration` writes it. -->
@@ -117,9 +118,8 @@ fn findings(page: &mut String) {
 
 fn variables(page: &mut String) {
     line(page, "\n## Variables of the access log\n\nAfter `$context.`; a variable without a value prints `-`.\n");
-    for name in LOG_VARIABLES {
-        let rest = if name.ends_with('.') { "PROPERTY" } else { "" };
-        line(page, &format!("- `{name}{rest}`"));
+    for name in KNOWN_VARIABLES.into_iter().chain(["authorizer.PROPERTY"]) {
+        line(page, &format!("- `{name}`"));
     }
 }
 

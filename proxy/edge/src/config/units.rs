@@ -46,6 +46,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
     scaled(text, DURATIONS).map(Duration::from_nanos)
 }
 
+/// A text whose unit is written another way, in the way that is known: `10 mb`, `30 seconds`.
+pub(super) fn usual(text: &str) -> Option<String> {
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic())?);
+    let lower = unit.to_ascii_lowercase();
+    let known = SIZES.iter().rev().map(|(name, _)| *name).find(|name| name.to_ascii_lowercase() == lower);
+    let known = known.or(match lower.as_str() {
+        "sec" | "secs" | "second" | "seconds" => Some("s"),
+        "min" | "mins" | "minute" | "minutes" => Some("m"),
+        "hour" | "hours" => Some("h"),
+        "msec" | "millis" | "milliseconds" => Some("ms"),
+        _ => None,
+    });
+    known.map(|unit| format!("{number}{unit}"))
+}
+
 /// The shortest way to write a size.
 pub(super) fn show_size(bytes: u64) -> String {
     show(bytes, &SIZES.iter().copied().filter(|(unit, _)| *unit != "kB").collect::<Vec<_>>(), " ")
@@ -118,6 +133,14 @@ mod tests {
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("5 minutes"), Err(UnitError::Unit));
         assert_eq!(duration("300"), Err(UnitError::NoUnit));
+    }
+
+    #[test]
+    fn other_spellings_are_understood() {
+        assert_eq!(usual("10 mb").as_deref(), Some("10 MB"));
+        assert_eq!(usual("64kib").as_deref(), Some("64KiB"));
+        assert_eq!(usual("30 seconds").as_deref(), Some("30 s"));
+        assert_eq!(usual("3 parsecs"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! URIs of integrations, with `{name}` and `${stageVariables.name}` in them.
 //!
-//! AWS's developer guide, "Set up HTTP integrations". Any other `${…}` is left alone, as AWS does.
+//! AWS's developer guide, "Set up HTTP integrations". Any other `${…}` is left alone, as AWS does. `{proxy+}` is taken for
+//! `{proxy}`, which is what is meant; AWS would send it as it stands.
 
 use sluice_api::Address;
 
@@ -31,10 +32,16 @@ pub enum UriError {
     /// A host name or address, perhaps with a port.
     #[error("'{0}' is no host with an optional port")]
     Authority(String),
+    /// The origin of a request is not for the client to choose.
+    #[error("a path variable cannot be in the host")]
+    VariableHost,
     /// Spaces, control characters, quotes, `#` or non-ASCII letters.
     #[error("'{0}' cannot stand in a URI unencoded")]
     Character(char),
 }
+
+/// Stands for the value of a path variable while a URI is checked: good in a path, bad in a host.
+const STAND_IN: &str = "*";
 
 const STAGE_VARIABLE: &str = "${stageVariables.";
 
@@ -90,9 +97,13 @@ impl UriTemplate {
     }
 }
 
-/// Checks a URI without variables: scheme, host, port, and no character that would need encoding.
-pub(super) fn check(uri: &str) -> Result<(), UriError> {
-    let (authority, path) = split(uri).ok_or_else(|| UriError::Scheme(uri.into()))?;
+/// Checks what a template becomes: scheme, host, port, and no character that would need encoding.
+pub(super) fn check<'v>(template: &UriTemplate, stage: impl Fn(&str) -> &'v str) -> Result<(), UriError> {
+    let uri = template.fill(|_| STAND_IN, stage);
+    let (authority, path) = split(&uri).ok_or_else(|| UriError::Scheme(uri.clone()))?;
+    if authority.contains(STAND_IN) {
+        return Err(UriError::VariableHost);
+    }
     Address::parse(authority, Some(80)).map_err(|_| UriError::Authority(authority.into()))?;
     match path.chars().find(|c| !c.is_ascii_graphic() || "\"<>\\^`#".contains(*c)) {
         Some(c) => Err(UriError::Character(c)),
@@ -122,8 +133,9 @@ fn variable(rest: &str) -> Option<(UriPart, usize)> {
         true => (STAGE_VARIABLE, UriPart::StageVariable),
         false => ("{", UriPart::Path),
     };
-    let name = rest.strip_prefix(open)?.split_once('}')?.0;
-    (!name.is_empty() && name.chars().all(good)).then(|| (make(name.into()), open.len() + name.len() + 1))
+    let inner = rest.strip_prefix(open)?.split_once('}')?.0;
+    let name = inner.strip_suffix('+').filter(|_| open == "{").unwrap_or(inner);
+    (!name.is_empty() && name.chars().all(good)).then(|| (make(name.into()), open.len() + inner.len() + 1))
 }
 
 fn push_text(parts: &mut Vec<UriPart>, literal: &mut String) {
@@ -146,15 +158,23 @@ mod tests {
     }
 
     #[test]
+    fn greedy_names_are_understood() {
+        let t = UriTemplate::parse("http://h/{proxy+}");
+        assert_eq!(t.path_variables().collect::<Vec<_>>(), ["proxy"]);
+    }
+
+    #[test]
     fn uris() {
-        for good in ["http://h", "https://h:8443/a?b=c", "http://[::1]:80/", "http://10.0.0.1/%20"] {
+        let check = |text: &str| check(&UriTemplate::parse(text), |_| "host");
+        for good in ["http://h", "https://h:8443/a?b=c", "http://[::1]:80/", "http://10.0.0.1/%20", "http://h/{x"] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
+        assert_eq!(check("https://${stageVariables.h}:80/{id}"), Ok(()));
         assert_eq!(check("ftp://h"), Err(UriError::Scheme("ftp://h".into())));
         assert_eq!(check("http://"), Err(UriError::Authority("".into())));
         assert_eq!(check("http://u@h/"), Err(UriError::Authority("u@h".into())));
         assert_eq!(check("http://h:99999/"), Err(UriError::Authority("h:99999".into())));
+        assert_eq!(check("http://{id}.internal/"), Err(UriError::VariableHost));
         assert_eq!(check("http://h/a b"), Err(UriError::Character(' ')));
-        assert_eq!(check("http://h/{x"), Ok(()));
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn integer(key: &Key, value: Scalar<'_>) -> Result<u64, Problem> {
         return Err(wrong_type(key, value));
     };
     let fits = u64::try_from(n).ok().filter(|n| (*least..=*most).contains(n));
-    fits.ok_or_else(|| out_of_range(key, &n.to_string(), &least.to_string(), &most.to_string()))
+    fits.ok_or_else(|| out_of_range(key, n, (i128::from(*least), i128::from(*most)), |n| n.to_string()))
 }
 
 pub(super) fn number(key: &Key, value: Scalar<'_>) -> Result<f64, Problem> {
@@ -86,7 +86,7 @@ pub(super) fn number(key: &Key, value: Scalar<'_>) -> Result<f64, Problem> {
     };
     match key.kind {
         Kind::Number(least, most) if (least..=most).contains(&n) => Ok(n),
-        Kind::Number(least, most) => Err(out_of_range(key, &n.to_string(), &least.to_string(), &most.to_string())),
+        Kind::Number(least, most) => Err(out_of_range(key, n, (least, most), |n| n.to_string())),
         _ => Err(wrong_type(key, value)),
     }
 }
@@ -96,17 +96,16 @@ pub(super) fn size(key: &Key, value: Scalar<'_>) -> Result<u64, Problem> {
     let bytes = with_unit(key, value, units::size, "B, KiB, MiB, GiB, TiB, kB, MB, GB or TB", "MiB")?;
     match (least..=most).contains(&bytes) {
         true => Ok(bytes),
-        false => Err(out_of_range(key, &units::show_size(bytes), &units::show_size(least), &units::show_size(most))),
+        false => Err(out_of_range(key, bytes, (least, most), |n| format!("\"{}\"", units::show_size(n)))),
     }
 }
 
 pub(super) fn duration(key: &Key, value: Scalar<'_>) -> Result<Duration, Problem> {
     let Kind::Duration(least, most) = key.kind else { return Err(wrong_type(key, value)) };
     let time = with_unit(key, value, units::duration, "us, ms, s, m or h", "s")?;
-    let show = units::show_duration;
     match (least..=most).contains(&time) {
         true => Ok(time),
-        false => Err(out_of_range(key, &show(time), &show(least), &show(most))),
+        false => Err(out_of_range(key, time, (least, most), |t| format!("\"{}\"", units::show_duration(t)))),
     }
 }
 
@@ -133,11 +132,13 @@ pub(super) fn wrong_type(key: &Key, value: Scalar<'_>) -> Problem {
     Problem { rule: &rules::WRONG_TYPE, message, help }
 }
 
-fn out_of_range(key: &Key, found: &str, least: &str, most: &str) -> Problem {
+fn out_of_range<T: PartialOrd + Copy>(key: &Key, found: T, (least, most): (T, T), show: fn(T) -> String) -> Problem {
+    let bound = show(if found < least { least } else { most });
+    let (found, least, most) = (show(found), show(least), show(most));
     Problem {
         rule: &rules::OUT_OF_RANGE,
         message: format!("'{}' is {least} to {most}, not {found}", key.name),
-        help: "choose a value within the range".into(),
+        help: format!("write {bound}"),
     }
 }
 
@@ -160,7 +161,10 @@ fn with_unit<T>(
     let help = match error {
         UnitError::NoUnit if usual == "s" => format!("write \"{text}s\""),
         UnitError::NoUnit => format!("write \"{text} {usual}\", or whichever unit is meant"),
-        UnitError::Unit => format!("units are {units}"),
+        UnitError::Unit => match units::usual(&text) {
+            Some(usual) => format!("write \"{usual}\""),
+            None => format!("units are {units}"),
+        },
         UnitError::Number => format!("write {}", key.kind.describe()),
     };
     let message = format!("'{}' is {}; {text} {error}", key.name, key.kind.describe());

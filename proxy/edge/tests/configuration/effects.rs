@@ -77,7 +77,7 @@ const EFFECTS: &[Effect] = &[
     ("api.resource.method.integration.http_method", "'POST'", &[]),
     (
         "api.resource.method.integration.request_parameters",
-        "{ 'integration.request.path.id' = 'method.request.querystring.id' }",
+        "{ 'integration.request.path.id' = 'method.request.path.id' }",
         &[],
     ),
     ("api.resource.method.integration.addresses", "['10.0.0.1', '10.0.0.2:8080', '[::1]:80']", &[]),

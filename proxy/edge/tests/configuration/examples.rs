@@ -115,6 +115,30 @@ fn everything_is_found_at_once_and_in_order() {
 }
 
 #[test]
+fn settings_of_a_method_that_is_not_there_are_read_all_the_same() {
+    let text = PETS.replace("DELETE /pets/{id}", "DELETE /pets").replace("= 0.5", "= -1");
+    let names: Vec<_> = findings_of(&text).iter().map(|f| f.name).collect();
+    assert_eq!(names, ["unknown-method", "out-of-range"]);
+}
+
+#[test]
+fn the_help_is_what_was_meant() {
+    for (text, help) in [
+        ("profil = 'edge'", "did you mean 'profile'?"),
+        ("shutdown_grace = 30", "write \"30s\""),
+        ("shutdown_grace = '30 sec'", "write \"30 s\""),
+        ("limits.body_size = '10 mb'", "write \"10 MB\""),
+        ("limits.header_count = 500", "write 128"),
+        ("timeouts.head = '2h'", "write \"3600s\""),
+        ("accountId = '1'", "AWS's accountId is written 'account_id' here"),
+        ("access_log.format = '$context.sttus'", "did you mean $context.status?"),
+    ] {
+        let findings = findings_of(&format!("{text}\nlistener = [{{ address = '127.0.0.1:0' }}]\n"));
+        assert_eq!(findings.iter().map(|f| f.help.as_str()).collect::<Vec<_>>(), [help], "{text}");
+    }
+}
+
+#[test]
 fn every_syntax_error_is_found() {
     let found = findings_of("a = \nb = 1 2\nc = \"x\n");
     assert!(found.len() >= 3 && found.iter().all(|f| f.name == "syntax"), "{found:?}");

@@ -141,7 +141,7 @@ pub(crate) static REQUEST_PARAMETERS: Key = Key::new(
     "request_parameters",
     Kind::Texts(
         &Form { name: "integration.request.path.NAME", pattern: r"^integration\.request\.path\..+$" },
-        &Form { name: "method.request.path|querystring|header.NAME, stageVariables.NAME or 'literal'", pattern: "" },
+        &Form { name: "method.request.path.NAME", pattern: "" },
     ),
     Empty,
     "Values for `{name}` in the URI. A path variable of the same name needs no entry.",

@@ -13,6 +13,9 @@ use crate::config::report::{Mark, Report};
 use crate::config::rules;
 use crate::config::table::{Located, Table};
 
+/// As many as a request's captures hold.
+const MOST_VARIABLES: usize = 16;
+
 /// An API, and where in the file its parts are.
 pub(super) struct ApiDraft {
     pub(super) api: Api,
@@ -123,6 +126,16 @@ fn read_resource(table: &Table<'_>, profile: Profile, drafts: &mut Vec<MethodDra
 fn path(table: &Table<'_>) -> Option<ResourcePath> {
     let text = table.text(&keys::PATH)?;
     match ResourcePath::parse(&text) {
+        Ok(path) if path.variables().count() > MOST_VARIABLES => {
+            let message = format!("{path} has more than {MOST_VARIABLES} variables");
+            table.report().error(
+                &rules::OUT_OF_RANGE,
+                table.place(&keys::PATH),
+                message,
+                "use a greedy part, {proxy+}",
+            );
+            None
+        }
         Ok(path) => Some(path),
         Err(error) => {
             let (rule, help) = match error {

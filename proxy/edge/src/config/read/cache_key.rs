@@ -1,13 +1,14 @@
 //! Does the cache key tell apart what the origin tells apart?
 //!
-//! What is surely read is compared: the variables of the URI and the parameters mapped to them. Query parameters that are
-//! passed on unseen, and headers, cannot be judged here.
+//! What is surely read is compared: the path variables in the URI. Query parameters and headers are passed on unseen, and
+//! cannot be judged here.
+
+use std::collections::BTreeSet;
 
 use sluice_api::{KeyParameter, KeySource, Profile, ResourcePath};
 
 use super::api::MethodDraft;
 use super::origin::{Origin, known_variables};
-use crate::config::expression::Expression;
 use crate::config::report::{Mark, Report};
 use crate::config::rules;
 use crate::config::table::Located;
@@ -56,16 +57,8 @@ pub(super) fn check(
             }
         }
         (None, Profile::Aws) => unkeyed_as_aws(&name, origin, at, report),
-        // The path and the full query: nothing of them is left out. A mapped header is.
-        (None, Profile::Edge) => {
-            let missing: Vec<_> = read_by(origin).into_iter().filter(|p| p.source == KeySource::Header).collect();
-            if !missing.is_empty() {
-                let message = format!("{name} passes on {}, and its cache key leaves it out", list(&missing));
-                let help =
-                    format!("write cache_key_parameters with {} and what else tells requests apart", quoted(&missing));
-                report.error(&rules::UNKEYED_PARAMETER, at, message, help);
-            }
-        }
+        // The path and the full query are the key.
+        (None, Profile::Edge) => {}
     }
 }
 
@@ -78,22 +71,11 @@ fn unkeyed_as_aws(name: &str, origin: &Origin, at: Mark, report: &Report<'_>) {
     report.warning(&rules::UNKEYED_PARAMETER, at, message, help);
 }
 
+/// The path variables that the URI is filled with.
 fn read_by(origin: &Origin) -> Vec<KeyParameter> {
-    let mut read = Vec::new();
-    for name in origin.template.path_variables() {
-        let parameter = match origin.sources.get(name) {
-            Some(Expression::Path(name)) => KeyParameter { source: KeySource::Path, name: name.clone() },
-            Some(Expression::Query(name)) => KeyParameter { source: KeySource::Query, name: name.clone() },
-            Some(Expression::Header(name)) => {
-                KeyParameter { source: KeySource::Header, name: name.to_ascii_lowercase().into() }
-            }
-            Some(Expression::StageVariable(_) | Expression::Literal(_)) | None => continue,
-        };
-        if !read.contains(&parameter) {
-            read.push(parameter);
-        }
-    }
-    read
+    let names = origin.template.path_variables().filter_map(|name| origin.sources.get(name));
+    let unique: BTreeSet<_> = names.map(|name| KeyParameter { source: KeySource::Path, name: name.clone() }).collect();
+    unique.into_iter().collect()
 }
 
 fn list(parameters: &[KeyParameter]) -> String {

@@ -62,7 +62,7 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
     let rates = Rates::read(table, &keys::THROTTLING_RATE_LIMIT, &keys::THROTTLING_BURST_LIMIT);
     let defaults = MethodSettings {
         caching_enabled: table.flag(&keys::CACHING_ENABLED).unwrap_or(cluster),
-        cache_ttl: table.duration(&keys::CACHE_TTL).unwrap_or_default(),
+        cache_ttl: whole_seconds(table, &keys::CACHE_TTL).unwrap_or_default(),
         cache_key_parameters: None,
         throttle: rates.throttle(),
     };
@@ -88,9 +88,14 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
 fn method_settings(stage: &Table<'_>, frame: &Frame<'_>) -> BTreeMap<MethodKey, SettingsDraft> {
     let mut all = BTreeMap::new();
     for (name, table) in stage.named(&keys::METHOD) {
-        let Some(key) = method_key(&name, &table, frame) else { continue };
+        let Some(key) = method_key(&name, &table) else { continue };
         let settings = read_method(&key, &table, frame);
-        all.insert(key, SettingsDraft { at: table.at, settings });
+        if frame.known.contains(&(&key.path, key.verb)) {
+            all.insert(key, SettingsDraft { at: table.at, settings });
+        } else {
+            let message = format!("the API has no method {key}");
+            table.report().error(&rules::UNKNOWN_METHOD, name.at, message, nearest_method(&key, frame.methods));
+        }
     }
     all
 }
@@ -100,7 +105,7 @@ fn read_method(key: &MethodKey, table: &Table<'_>, frame: &Frame<'_>) -> MethodS
     let rates = Rates::read(table, &keys::METHOD_THROTTLING_RATE_LIMIT, &keys::METHOD_THROTTLING_BURST_LIMIT);
     let settings = MethodSettings {
         caching_enabled: table.flag(&keys::METHOD_CACHING_ENABLED).unwrap_or(inherited),
-        cache_ttl: table.duration(&keys::METHOD_CACHE_TTL).unwrap_or(frame.defaults.cache_ttl),
+        cache_ttl: whole_seconds(table, &keys::METHOD_CACHE_TTL).unwrap_or(frame.defaults.cache_ttl),
         cache_key_parameters: key_parameters(table, key),
         throttle: rates.or(frame.rates).throttle(),
     };
@@ -108,27 +113,36 @@ fn read_method(key: &MethodKey, table: &Table<'_>, frame: &Frame<'_>) -> MethodS
     settings
 }
 
+/// AWS counts a TTL in seconds, and so does the cache.
+fn whole_seconds(table: &Table<'_>, key: &'static Key) -> Option<Duration> {
+    let ttl = table.duration(key)?;
+    if ttl.subsec_nanos() > 0 {
+        let message = format!("'{}' is a number of whole seconds", key.name);
+        table.report().error(
+            &rules::OUT_OF_RANGE,
+            table.place(key),
+            message,
+            "round it, or write \"0s\" for no caching",
+        );
+    }
+    Some(ttl)
+}
+
 fn key_parameters(table: &Table<'_>, key: &MethodKey) -> Option<Vec<KeyParameter>> {
     let parameters = table.list(&keys::CACHE_KEY_PARAMETERS, KeyParameter::parse)?;
     Some(cache_key::parameters(parameters, &key.path, table.report()))
 }
 
-fn method_key(name: &Located<&str>, table: &Table<'_>, frame: &Frame<'_>) -> Option<MethodKey> {
-    let report = table.report();
+fn method_key(name: &Located<&str>, table: &Table<'_>) -> Option<MethodKey> {
     let parsed = name.value.split_once(' ').and_then(|(verb, path)| {
         Some(MethodKey { verb: Verb::parse(verb).ok()?, path: ResourcePath::parse(path).ok()? })
     });
-    let Some(key) = parsed else {
+    if parsed.is_none() {
         let message = format!("'{}' is no method", name.value);
-        report.error(&rules::BAD_VALUE, name.at, message, "write VERB PATH, such as \"GET /pets/{id}\"");
-        return None;
-    };
-    if frame.known.contains(&(&key.path, key.verb)) {
-        return Some(key);
+        let help = "write VERB PATH, such as \"GET /pets/{id}\"";
+        table.report().error(&rules::BAD_VALUE, name.at, message, help);
     }
-    let message = format!("the API has no method {key}");
-    report.error(&rules::UNKNOWN_METHOD, name.at, message, nearest_method(&key, frame.methods));
-    None
+    parsed
 }
 
 fn nearest_method(key: &MethodKey, methods: &[MethodDraft]) -> String {
@@ -172,7 +186,8 @@ fn stage_without_effect(table: &Table<'_>, frame: &Frame<'_>, methods: &BTreeMap
         let help = "set caching_enabled = true at a method, or remove it";
         no_effect(table, &keys::CACHE_CLUSTER_ENABLED, frame, "nothing of the stage is cached", help);
     }
-    if frame.rates.rate.is_none() && !methods.values().any(|m| m.settings.throttle.is_some()) {
+    let rate = table.written(&keys::THROTTLING_RATE_LIMIT);
+    if rate.is_none() && !methods.values().any(|m| m.settings.throttle.is_some()) {
         let help = "add 'throttling_rate_limit'";
         no_effect(table, &keys::THROTTLING_BURST_LIMIT, frame, "a burst without a rate limits nothing", help);
     }
@@ -190,7 +205,7 @@ fn method_without_effect(table: &Table<'_>, frame: &Frame<'_>, settings: &Method
         let help = "set caching_enabled = true, or remove it";
         cache_keys.into_iter().for_each(|key| no_effect(table, key, frame, "the method is not cached", help));
     }
-    if settings.throttle.is_none() {
+    if settings.throttle.is_none() && table.written(&keys::METHOD_THROTTLING_RATE_LIMIT).is_none() {
         let help = "add 'throttling_rate_limit'";
         no_effect(table, &keys::METHOD_THROTTLING_BURST_LIMIT, frame, "a burst without a rate limits nothing", help);
     }

@@ -6,7 +6,6 @@ use sluice_api::{Profile, StageName};
 
 use super::api::MethodDraft;
 use super::origin::Origin;
-use crate::config::expression::Expression;
 use crate::config::keys::stage as keys;
 use crate::config::rules;
 use crate::config::table::Table;
@@ -38,8 +37,8 @@ pub(super) fn check(
     profile: Profile,
 ) {
     for (method, origin) in methods.iter().filter_map(|m| Some((m, m.origin.as_ref()?))) {
-        let used = used(origin);
-        let undefined: Vec<&str> = used.iter().copied().filter(|v| !variables.contains_key(*v)).collect();
+        let used: BTreeSet<&str> = origin.template.stage_variables().collect();
+        let undefined: Vec<&str> = used.into_iter().filter(|v| !variables.contains_key(*v)).collect();
         for variable in &undefined {
             let message =
                 format!("stage '{name}' does not define '{variable}', which {} {} uses", method.verb, method.path);
@@ -54,18 +53,10 @@ pub(super) fn check(
 
 fn check_uri(stage: &Table<'_>, name: &StageName, variables: &BTreeMap<String, String>, origin: &Origin) {
     let value = |variable: &str| variables.get(variable).map_or("", String::as_str);
-    if let Err(error) = uri::check(&origin.template.fill(|_| "x", value)) {
+    if let Err(error) = uri::check(&origin.template, value) {
         let message = format!("with the variables of stage '{name}': {error}");
         stage.report().error(&rules::BAD_URI, origin.at, message, "change the URI, or the stage's variables");
     }
-}
-
-fn used(origin: &Origin) -> BTreeSet<&str> {
-    let mapped = origin.sources.values().filter_map(|source| match source {
-        Expression::StageVariable(name) => Some(&**name),
-        _ => None,
-    });
-    origin.template.stage_variables().chain(mapped).collect()
 }
 
 fn is_name(text: &str) -> bool {

@@ -117,6 +117,27 @@ pub(super) const INTEGRATIONS: &[Case] = &[
         "#,
     ),
     error(
+        "bad-uri",
+        get!(
+            "/x/{id}",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://{id}.internal/" # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-mapping",
+        get!(
+            "/x/{id}",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/{q}"
+            request_parameters = { "integration.request.path.q" = "method.request.querystring.q" } # <-
+        "#
+        ),
+    ),
+    error(
         "unmapped-variable",
         get!(
             "/x/{id}",
@@ -166,7 +187,7 @@ pub(super) const INTEGRATIONS: &[Case] = &[
             r#"
             type = "HTTP_PROXY"
             uri = "http://x/"
-            request_parameters = { "integration.request.path.id" = "'1'" } # <-
+            request_parameters = { "integration.request.path.id" = "method.request.path.id" } # <-
         "#
         ),
     ),

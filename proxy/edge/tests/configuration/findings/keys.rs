@@ -19,32 +19,6 @@ pub(super) const KEYS: &[Case] = &[
             cache_key_parameters = ["query.view"]
         "#,
     ),
-    strict(
-        "unkeyed-parameter",
-        r#"
-            [[api]]
-            id = "a"
-            [[api.resource]]
-            path = "/x/{id}"
-            method.GET.integration = { type = "HTTP_PROXY", uri = "http://x/{id}/{q}", request_parameters = { "integration.request.path.q" = "method.request.querystring.q" } }
-            [api.stage.p]
-            cache_cluster_enabled = true
-            [api.stage.p.method."GET /x/{id}"] # <-
-            cache_key_parameters = ["path.id"]
-        "#,
-    ),
-    strict(
-        "unkeyed-parameter",
-        r#"
-            [[api]]
-            id = "a"
-            [[api.resource]]
-            path = "/"
-            method.GET.integration = { type = "HTTP_PROXY", uri = "http://x/{h}", request_parameters = { "integration.request.path.h" = "method.request.header.Tenant" } }
-            [api.stage.p] # <-
-            cache_cluster_enabled = true
-        "#,
-    ),
     only_aws(
         "unkeyed-parameter",
         Warning,

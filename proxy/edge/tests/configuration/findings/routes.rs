@@ -88,6 +88,17 @@ pub(super) const ROUTES: &[Case] = &[
         "#,
     ),
     error(
+        "out-of-range",
+        mock!(
+            r#"
+            [[api.resource]]
+            path = "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}/{j}/{k}/{l}/{m}/{n}/{o}/{p}/{q}" # <-
+            method.GET.integration.type = "MOCK"
+            [api.stage.p]
+        "#
+        ),
+    ),
+    error(
         "child-of-greedy",
         r#"
             [[api]]

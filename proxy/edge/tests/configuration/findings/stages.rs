@@ -58,20 +58,6 @@ pub(super) const STAGES: &[Case] = &[
         "#,
     ),
     strict(
-        "undefined-stage-variable",
-        r#"
-            [[api]]
-            id = "a"
-            [[api.resource]]
-            path = "/"
-            [api.resource.method.GET.integration]
-            type = "HTTP_PROXY"
-            uri = "http://x/{v}"
-            request_parameters = { "integration.request.path.v" = "stageVariables.v" }
-            [api.stage.p] # <-
-        "#,
-    ),
-    strict(
         "no-effect",
         mock!(
             r#"
@@ -154,6 +140,16 @@ pub(super) const STAGES: &[Case] = &[
             [api.stage.p]
             cache_cluster_enabled = true
             cache_ttl = "3601s" # <-
+        "#
+        ),
+    ),
+    error(
+        "out-of-range",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_ttl = "1500ms" # <-
         "#
         ),
     ),
