@@ -201,13 +201,15 @@ pub enum NotStored {
     Flushed,
     /// What a flush left behind still fills the cache.
     Flushing,
+    /// Bodies on their way fill all the room for them.
+    NoRoom,
     /// The body did not arrive whole.
     Incomplete,
 }
 
 impl NotStored {
     /// All reasons, for metrics that count each.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Status,
         Self::SetCookie,
         Self::Authorization,
@@ -216,6 +218,7 @@ impl NotStored {
         Self::TooLarge,
         Self::Flushed,
         Self::Flushing,
+        Self::NoRoom,
         Self::Incomplete,
     ];
 
@@ -231,6 +234,7 @@ impl NotStored {
             Self::TooLarge => "too-large",
             Self::Flushed => "flushed",
             Self::Flushing => "flushing",
+            Self::NoRoom => "no-room",
             Self::Incomplete => "incomplete",
         }
     }

@@ -17,8 +17,10 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128_with_secret;
 
 mod parts;
+mod prehashed;
 
 pub use parts::{Part, Parts, Values};
+pub(crate) use prehashed::Prehashed;
 
 /// The longest key, bytes. A request with a longer one is answered without the cache.
 pub const KEY_LIMIT: usize = 16 * 1024;

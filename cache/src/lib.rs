@@ -4,18 +4,21 @@
 //! - [`freshness`]: which requests ask the cache, which answers it keeps, and for how long.
 //! - [`entry`]: a stored answer, ready to be written to a socket, and what it weighs.
 //! - [`tier`]: where answers are kept; the memory tier.
+//! - [`flight`]: one fetch per key however many wait for it.
 //! - [`invalidate`]: how a flush makes everything older unreachable at once.
 //!
 //! Nothing here reads a clock or a socket, and nothing knows HTTP beyond status codes and field lines: monotonic
 //! nanoseconds, verdicts and bytes are handed in.
 
 pub mod entry;
+pub mod flight;
 pub mod freshness;
 pub mod invalidate;
 pub mod key;
 pub mod tier;
 
 pub use entry::Entry;
+pub use flight::{Flights, Role};
 pub use freshness::NotStored;
 pub use invalidate::Epoch;
 pub use key::{Fingerprint, KeyHasher, KeyRef};

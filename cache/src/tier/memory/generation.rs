@@ -1,14 +1,13 @@
 //! The shards between two flushes.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foyer_memory::{Cache, CacheBuilder, CacheProperties, S3FifoConfig};
 
 use crate::entry::Entry;
 use crate::invalidate::Epoch;
-use crate::key::{ByKey, KeyRef};
+use crate::key::{ByKey, KeyRef, Keyed, Prehashed};
 
 use super::departures::{Departures, Listener};
 
@@ -80,7 +79,7 @@ impl Generation {
 
     pub(super) fn insert(&self, entry: Arc<Entry>) {
         let stored = ByKey(entry);
-        if let Some(shard) = self.shard(crate::key::Keyed::key(&stored.0)) {
+        if let Some(shard) = self.shard(stored.0.key()) {
             shard.insert(stored, ());
         }
     }
@@ -135,30 +134,4 @@ fn shard(capacity: usize, listener: &Arc<Listener>) -> Shard {
         .with_weighter(|stored: &ByKey<Arc<Entry>>, (): &()| stored.0.weight())
         .with_event_listener(Arc::clone(listener) as Arc<_>)
         .build()
-}
-
-/// Passes on the one word that a key writes, which is a digest already.
-#[derive(Debug, Clone, Copy, Default)]
-struct Prehashed(u64);
-
-impl Hasher for Prehashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, digest: u64) {
-        self.0 = digest;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
-    }
-}
-
-impl BuildHasher for Prehashed {
-    type Hasher = Self;
-
-    fn build_hasher(&self) -> Self {
-        Self::default()
-    }
 }
