@@ -49,6 +49,7 @@ fn files() -> &'static Path {
             write(&format!("{prefix}chain.pem"), &certified.cert.pem());
             write(&format!("{prefix}key.pem"), &certified.signing_key.serialize_pem());
         }
+        write("foreign-key.pem", &rcgen::KeyPair::generate().unwrap().serialize_pem());
         write("token", "secret\n");
         write("empty", "");
         directory

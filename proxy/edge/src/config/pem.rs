@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, RootCertStore};
 
 use super::keys::Key;
+use super::model::CertificateFiles;
 use super::rules;
 use super::table::Table;
 
@@ -14,8 +18,10 @@ use super::table::Table;
 pub(super) enum Holds {
     /// Anything but nothing.
     Text,
-    /// At least one certificate.
-    Certificates,
+    /// At least one certificate, leaf first.
+    Chain,
+    /// At least one certificate, each of an authority.
+    Authorities,
     /// A private key.
     PrivateKey,
 }
@@ -48,7 +54,8 @@ fn check(content: &[u8], holds: Holds) -> Result<(), &'static str> {
     match holds {
         Holds::Text if content.trim_ascii().is_empty() => Err("is empty"),
         Holds::Text => Ok(()),
-        Holds::Certificates => certificates(content),
+        Holds::Chain => certificates(content).map(drop),
+        Holds::Authorities => authorities(&certificates(content)?),
         Holds::PrivateKey => match PrivateKeyDer::from_pem_slice(content) {
             Ok(_) => Ok(()),
             Err(_) => Err("holds no private key in PEM form"),
@@ -56,13 +63,32 @@ fn check(content: &[u8], holds: Holds) -> Result<(), &'static str> {
     }
 }
 
-fn certificates(content: &[u8]) -> Result<(), &'static str> {
-    let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(content) {
-        certificate.map_err(|_| "holds a broken PEM section")?;
-        count += 1;
+fn certificates(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(content).collect();
+    match all {
+        Err(_) => Err("holds a broken PEM section"),
+        Ok(none) if none.is_empty() => Err("holds no certificate in PEM form"),
+        Ok(all) => Ok(all),
     }
-    if count == 0 { Err("holds no certificate in PEM form") } else { Ok(()) }
+}
+
+fn authorities(certificates: &[CertificateDer<'static>]) -> Result<(), &'static str> {
+    let mut store = RootCertStore::empty();
+    match certificates.iter().try_for_each(|certificate| store.add(certificate.clone())) {
+        Ok(()) => Ok(()),
+        Err(_) => Err("holds a certificate that cannot be read"),
+    }
+}
+
+/// Why a chain and a key cannot be used together. Files that cannot be read have been reported by themselves.
+pub(super) fn mismatch(files: &CertificateFiles) -> Option<String> {
+    let chain = certificates(&std::fs::read(&files.certificate).ok()?).ok()?;
+    let key = PrivateKeyDer::from_pem_slice(&std::fs::read(&files.private_key).ok()?).ok()?;
+    match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
+        Ok(_) => None,
+        Err(rustls::Error::InconsistentKeys(_)) => Some("the private key is not that of the certificate".into()),
+        Err(error) => Some(format!("the certificate and its key cannot be used: {error}")),
+    }
 }
 
 #[cfg(test)]
@@ -73,11 +99,12 @@ mod tests {
     fn contents() {
         let certificate = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let key = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-        assert!(check(certificate, Holds::Certificates).is_ok());
+        assert!(check(certificate, Holds::Chain).is_ok());
         assert!(check(key, Holds::PrivateKey).is_ok());
-        assert!(check(key, Holds::Certificates).is_err());
+        assert!(check(key, Holds::Chain).is_err());
+        assert!(check(certificate, Holds::Authorities).is_err(), "PEM, but no certificate");
         assert!(check(certificate, Holds::PrivateKey).is_err());
-        assert!(check(b"-----BEGIN CERTIFICATE-----\n?", Holds::Certificates).is_err());
+        assert!(check(b"-----BEGIN CERTIFICATE-----\n?", Holds::Chain).is_err());
         assert!(check(b" \n", Holds::Text).is_err());
     }
 }

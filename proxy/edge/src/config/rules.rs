@@ -47,7 +47,7 @@ rules! {
     NO_EFFECT "no-effect" "The setting changes nothing here: error under `edge`, warning under `aws`.";
     OPEN_ADMIN "open-admin" "The admin listener could be reached from elsewhere without a token.";
     MISSING_FILE "missing-file" "A file that does not exist or cannot be read.";
-    BAD_PEM "bad-pem" "A PEM file without the certificates or the private key that it should hold.";
+    BAD_PEM "bad-pem" "A PEM file without the certificates or the private key that it should hold, or a key that is not the certificate's.";
     BAD_LOG_FORMAT "bad-log-format" "An access log format with an unknown `$context` variable, more than one line, or, under `aws`, without a request id.";
     BAD_HEADER "bad-header" "A header name or value that HTTP forbids, or a field that the gateway sets itself.";
     CACHE_BUDGET "cache-budget" "The stages' caches are larger than `[cache] memory` together.";

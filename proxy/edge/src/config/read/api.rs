@@ -83,7 +83,8 @@ fn read(table: &Table<'_>, node: &Node) -> Option<ApiDraft> {
     let network = policy::read(table, &policy);
     let (resources, methods) = resources(table, profile);
     let (stages, caches) = stage::read_all(table, profile, &methods);
-    if methods.is_empty() && !stages.is_empty() {
+    let none_written = table.tables(&keys::RESOURCE).iter().all(|resource| resource.written(&keys::METHOD).is_none());
+    if none_written && !stages.is_empty() {
         let message = "the API has a stage and no methods: every request gets 403";
         table.report().error(&rules::NO_METHODS, table.at, message, "add an [[api.resource]] with a method");
     }
@@ -106,15 +107,16 @@ fn resources(table: &Table<'_>, profile: Profile) -> (Vec<Resource>, Vec<MethodD
 fn read_resource(table: &Table<'_>, profile: Profile, drafts: &mut Vec<MethodDraft>) -> Option<ResourceDraft> {
     let path = path(table)?;
     let mut methods = BTreeMap::new();
-    for (verb, method) in table.named(&keys::METHOD) {
+    let written = table.named(&keys::METHOD);
+    let none_written = written.is_empty();
+    for (verb, method) in written {
         let Some(verb) = checked_verb(&verb, table.report()) else { continue };
         let Some(integration) = method.table(&keys::INTEGRATION) else { continue };
         let Some((integration, origin)) = integration::read(&integration, &path, verb, profile) else { continue };
         drafts.push(MethodDraft { path: path.clone(), verb, origin });
         methods.insert(verb, Method { integration });
     }
-    let wanted = !table.named(&keys::METHOD).is_empty();
-    if methods.is_empty() && !wanted {
+    if none_written {
         let message = format!("{path} has no methods");
         let help = "add [api.resource.method.GET], or remove the resource";
         table.report().strict(profile, &rules::NO_METHODS, table.place(&keys::PATH), message, help);

@@ -32,7 +32,7 @@ pub(super) fn read_all(tables: &[Table<'_>], apis: &Apis, node: &Node) -> Vec<Lo
 fn read(table: &Table<'_>, apis: &Apis, node: &Node) -> Option<Domain> {
     let name = table.parse(&keys::DOMAIN_NAME, domain_name);
     let certificate = certificate(table, &keys::CERTIFICATE, &keys::PRIVATE_KEY);
-    let client_ca = pem::file(table, &keys::CLIENT_CA, Holds::Certificates);
+    let client_ca = pem::file(table, &keys::CLIENT_CA, Holds::Authorities);
     if client_ca.is_some() && certificate.is_none() {
         let message = "mutual TLS needs a certificate of the domain's own";
         let help = "add 'certificate' and 'private_key', or remove 'client_ca'";
@@ -48,8 +48,15 @@ fn read(table: &Table<'_>, apis: &Apis, node: &Node) -> Option<Domain> {
 
 /// A certificate and its key: both, or neither.
 pub(super) fn certificate(table: &Table<'_>, chain: &'static Key, key: &'static Key) -> Option<CertificateFiles> {
-    match (pem::file(table, chain, Holds::Certificates), pem::file(table, key, Holds::PrivateKey)) {
-        (Some(certificate), Some(private_key)) => Some(CertificateFiles { certificate, private_key }),
+    match (pem::file(table, chain, Holds::Chain), pem::file(table, key, Holds::PrivateKey)) {
+        (Some(certificate), Some(private_key)) => {
+            let files = CertificateFiles { certificate, private_key };
+            if let Some(message) = pem::mismatch(&files) {
+                let help = "name the key with which the certificate was requested, unencrypted";
+                table.report().error(&rules::BAD_PEM, table.place(key), message, help);
+            }
+            Some(files)
+        }
         (None, None) => None,
         (found, _) => {
             let (there, lacks) = if found.is_some() { (chain, key) } else { (key, chain) };

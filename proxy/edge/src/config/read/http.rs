@@ -104,7 +104,7 @@ fn tls(table: &Table<'_>, uri: &str, profile: Profile) -> OriginTls {
         }
     }
     OriginTls {
-        ca_file: pem::file(table, &keys::CA_FILE, Holds::Certificates),
+        ca_file: pem::file(table, &keys::CA_FILE, Holds::Authorities),
         server_name: table.parse(&keys::SERVER_NAME, server_name),
     }
 }

@@ -102,6 +102,16 @@ pub(super) const FRONT: &[Case] = &[
             [[listener]]
             address = "127.0.0.1:443"
             [listener.tls]
+            certificate = "chain.pem"
+            private_key = "foreign-key.pem" # <-
+        "#,
+    ),
+    error(
+        "bad-pem",
+        r#"
+            [[listener]]
+            address = "127.0.0.1:443"
+            [listener.tls]
             private_key = "key.pem"
             certificate = "key.pem" # <-
         "#,
