@@ -50,8 +50,14 @@ impl Check {
         }
         let errors = findings.iter().filter(|finding| finding.is_error()).count();
         let warnings = findings.len() - errors;
-        writeln!(io::stderr(), "{}: {errors} errors, {warnings} warnings", self.file.display())
+        let counts = [count(errors, "error"), count(warnings, "warning")].join(", ");
+        writeln!(io::stderr(), "{}: {counts}", self.file.display())
     }
+}
+
+fn count(n: usize, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{plural}")
 }
 
 #[cfg(test)]

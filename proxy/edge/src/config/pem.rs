@@ -37,8 +37,9 @@ pub(super) fn file(table: &Table<'_>, key: &'static Key, holds: Holds) -> Option
         }
         Ok(content) => {
             if let Err(what) = check(&content, holds) {
+                let rule = if holds == Holds::Text { &rules::MISSING_FILE } else { &rules::BAD_PEM };
                 let message = format!("{} {what}", path.display());
-                table.report().error(&rules::BAD_PEM, at, message, "check that the right file is named");
+                table.report().error(rule, at, message, "check that the right file is named");
             }
         }
     }

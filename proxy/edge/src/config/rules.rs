@@ -46,7 +46,7 @@ rules! {
     UNKEYED_PARAMETER "unkeyed-parameter" "A cached method passes on what is not in its cache key, so callers could get each other's answers: error under `edge`, warning under `aws`. `cache_key_parameters = []`, written out, says that it is meant.";
     NO_EFFECT "no-effect" "The setting changes nothing here: error under `edge`, warning under `aws`.";
     OPEN_ADMIN "open-admin" "The admin listener could be reached from elsewhere without a token.";
-    MISSING_FILE "missing-file" "A file that does not exist or cannot be read.";
+    MISSING_FILE "missing-file" "A file that does not exist, cannot be read, or is empty.";
     BAD_PEM "bad-pem" "A PEM file without the certificates or the private key that it should hold, or a key that is not the certificate's.";
     BAD_LOG_FORMAT "bad-log-format" "An access log format with an unknown `$context` variable, more than one line, or, under `aws`, without a request id.";
     BAD_HEADER "bad-header" "A header name or value that HTTP forbids, or a field that the gateway sets itself.";

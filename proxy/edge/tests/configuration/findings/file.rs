@@ -130,7 +130,7 @@ pub(super) const FILE: &[Case] = &[
         "#,
     ),
     error(
-        "bad-pem",
+        "missing-file",
         r#"
             [admin]
             token_file = "empty" # <-
