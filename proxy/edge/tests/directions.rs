@@ -1,0 +1,149 @@
+//! Which crate may know which: `edge` knows all others; `policy`, `cache`, `mapping` and `api` know nothing of each
+//! other, of the runtime, of the server or of the wall clock. Read from the manifests and the sources as they stand.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::read_to_string;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+/// Crates that decide; configuration, request view and `now` go in, a verdict comes out.
+const PURE: [&str; 4] = ["policy", "cache", "proxy/mapping", "proxy/api"];
+
+/// Where `cache` may meet a runtime: its tiers below memory do I/O.
+const TIERS: &str = "cache/src/tier";
+
+/// What reads a clock. Lengths of time are no clock.
+const CLOCKS: [&str; 4] = ["SystemTime", "Instant::now", "UNIX_EPOCH", "clock_gettime"];
+
+#[test]
+fn deciding_crates_know_no_other_crate_and_no_runtime() {
+    for member in PURE {
+        let found = strangers(member, &manifest(member));
+        assert!(found.is_empty(), "{member}/Cargo.toml depends on {found:?}");
+    }
+}
+
+#[test]
+fn deciding_crates_are_given_the_time() {
+    for member in PURE {
+        for file in sources(&root().join(member).join("src")) {
+            let named = clocks(&read_to_string(&file).unwrap());
+            assert!(named.is_empty(), "{} reads the clock: {named:?}", file.display());
+        }
+    }
+}
+
+/// Tokio in `cache` is for the tiers alone.
+#[test]
+fn the_cache_meets_a_runtime_in_its_tiers_only() {
+    let tiers = root().join(TIERS);
+    for file in sources(&root().join("cache/src")).into_iter().filter(|file| !file.starts_with(&tiers)) {
+        assert!(!read_to_string(&file).unwrap().contains("tokio::"), "{}", file.display());
+    }
+}
+
+#[test]
+fn only_the_edge_depends_on_the_others() {
+    for member in members().iter().filter(|member| !["proxy/edge", "benches", "loadtest"].contains(&member.as_str())) {
+        let own = dependencies(&manifest(member)).into_iter().filter(|name| name.starts_with("sluice")).count();
+        assert_eq!(own, 0, "{member}");
+    }
+    let edge = dependencies(&manifest("proxy/edge"));
+    assert!(["sluice-api", "sluice-cache", "sluice-mapping", "sluice-policy"].iter().all(|name| edge.contains(*name)));
+}
+
+/// A forbidden dependency is found wherever it is written.
+#[test]
+fn every_table_is_looked_into() {
+    let sections = [
+        "[dependencies]\ntokio = '1'",
+        "[dependencies]\nrt = { package = 'tokio', version = '1' }",
+        "[dev-dependencies]\nsluice-cache.workspace = true",
+        "[build-dependencies]\npingora-core = '0.9'",
+        "[target.'cfg(unix)'.dependencies]\npingora-http = '0.9'",
+    ];
+    for section in sections {
+        assert_eq!(strangers("policy", &section.parse().unwrap()).len(), 1, "{section}");
+    }
+    assert!(strangers("cache", &sections.first().unwrap().parse().unwrap()).is_empty(), "the tiers may");
+    assert_eq!(clocks("let now = SystemTime::now();"), ["SystemTime"]);
+}
+
+/// Every direct dependency has its line, so that none comes in unnoticed; and no line outlives its dependency.
+#[test]
+fn every_dependency_says_what_it_is_for() {
+    let page = read_to_string(root().join("docs/dependencies.md")).unwrap();
+    let (known, used) = (rows(&page), outside());
+    let unexplained: Vec<_> = used.difference(&known).collect();
+    let gone: Vec<_> = known.difference(&used).collect();
+    assert!(unexplained.is_empty(), "docs/dependencies.md has no line for {unexplained:?}");
+    assert!(gone.is_empty(), "docs/dependencies.md explains what is not there: {gone:?}");
+}
+
+#[test]
+fn rows_are_read_from_tables_only() {
+    let page = "Text with `words`.\n| crate | what for |\n|---|---|\n| `toml` | reads |\n| `pingora-core` | serves |\n";
+    assert_eq!(rows(page), BTreeSet::from(["toml".to_owned(), "pingora-core".to_owned()]));
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn manifest(member: &str) -> Table {
+    let file = root().join(member).join("Cargo.toml");
+    read_to_string(&file).unwrap().parse().unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn members() -> Vec<String> {
+    let workspace = manifest(".");
+    let members = workspace.get("workspace").and_then(|w| w.get("members")).and_then(Value::as_array).unwrap();
+    members.iter().map(|member| member.as_str().unwrap().to_owned()).collect()
+}
+
+/// What a deciding crate may not depend on.
+fn strangers(member: &str, manifest: &Table) -> BTreeSet<String> {
+    let is_runtime = |name: &str| name == "tokio" && member != "cache";
+    let is_server = |name: &str| name.starts_with("pingora");
+    let is_ours = |name: &str| name == "sluice" || name.starts_with("sluice-");
+    dependencies(manifest).into_iter().filter(|name| is_runtime(name) || is_server(name) || is_ours(name)).collect()
+}
+
+/// Packages of every table of dependencies, those of single targets too, under their own names.
+fn dependencies(manifest: &Table) -> BTreeSet<String> {
+    let targets = manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
+    let places = targets.filter_map(Value::as_table).chain([manifest]);
+    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let tables = places.flat_map(|place| kinds.into_iter().filter_map(|kind| place.get(kind)?.as_table()));
+    tables.flatten().map(|(name, value)| package(name, value)).collect()
+}
+
+fn package(name: &str, value: &Value) -> String {
+    value.get("package").and_then(Value::as_str).unwrap_or(name).to_owned()
+}
+
+/// Dependencies from outside the workspace.
+fn outside() -> BTreeSet<String> {
+    let all: BTreeMap<_, _> = members().into_iter().map(|member| (member.clone(), manifest(&member))).collect();
+    all.values().flat_map(dependencies).filter(|name| name != "sluice" && !name.starts_with("sluice-")).collect()
+}
+
+/// Crates in the first column of a page's tables.
+fn rows(page: &str) -> BTreeSet<String> {
+    let first = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+    page.lines().filter_map(first).collect()
+}
+
+fn clocks(source: &str) -> Vec<&'static str> {
+    CLOCKS.into_iter().filter(|clock| source.contains(clock)).collect()
+}
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let (directories, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let below = directories.iter().flat_map(|directory| sources(directory));
+    files.into_iter().filter(|file| file.extension().is_some_and(|e| e == "rs")).chain(below).collect()
+}
