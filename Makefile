@@ -1,0 +1,81 @@
+# Everything there is to do with Sluice. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CONFIG ?= config/sluice.toml
+# For people, quick to build and nearly as fast as what is shipped; `release` takes minutes for its link-time optimisation.
+PROFILE ?= fast
+# `nextest` where it is installed, unless told otherwise: `make test RUNNER=cargo`.
+RUNNER ?= $(if $(shell command -v cargo-nextest),nextest,cargo)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help
+help: ## This list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+
+.PHONY: needs
+needs: # What a build needs from the system; installed only if it is not there
+	@.ci/needs
+
+.PHONY: run
+run: needs ## Build and run the gateway with config/sluice.toml and its demo origin
+	cargo run --profile $(PROFILE) -p sluice -- run $(CONFIG)
+
+.PHONY: build
+build: needs ## Build what is shipped
+	cargo build --locked --release -p sluice
+
+.PHONY: check
+check: needs ## Check config/sluice.toml and report every finding
+	cargo run --profile $(PROFILE) -p sluice -- check $(CONFIG)
+
+.PHONY: test
+test: lint units doctests ## Formatting, lints, all tests
+
+.PHONY: lint
+lint: needs ## Formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: units
+units: needs ## Unit and integration tests
+ifeq ($(RUNNER),nextest)
+	cargo nextest run --locked --workspace
+else
+	cargo test --locked --workspace --lib --bins --tests
+endif
+
+.PHONY: doctests
+doctests: needs ## The examples in the documentation
+	cargo test --locked --workspace --doc
+
+.PHONY: docs
+docs: needs ## Write docs/configuration.md and config/schema.json anew from the catalogue of keys
+	SLUICE_BLESS=1 cargo test --locked -p sluice --test configuration generated
+
+.PHONY: audit
+audit: ## Licences, sources and duplicates of all dependencies; advisories where their database can be fetched
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check licenses bans sources
+	cargo deny --locked check advisories || echo "audit: no advisories checked: see above (their database comes from the network)"
+
+.PHONY: bench
+bench: needs ## Benchmarks of the parts
+	cargo bench --locked -p sluice-benches
+
+.PHONY: deb
+deb: needs ## A Debian package, under target/debian
+	@command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
+	cargo deb --locked -p sluice
+
+.PHONY: deb-test
+deb-test: deb ## Install that package here, start it once as its user, ask it, remove it (needs root)
+	.ci/deb-test "$$(ls -t $(TARGET)/debian/sluice_*.deb | head -1)"
+
+.PHONY: image
+image: ## A container image, with podman, buildah or docker
+	@for tool in podman buildah docker; do \
+		if command -v $$tool >/dev/null; then exec $$tool build -t sluice -f Containerfile .; fi; \
+	done; echo "image: needs podman, buildah or docker, and none is installed" >&2; exit 1
