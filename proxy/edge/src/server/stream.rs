@@ -1,0 +1,343 @@
+//! A client's connection, cleartext or TLS, as the lane and Pingora's sessions both use it.
+//!
+//! The lane knows the concrete type and writes straight through. Boxed, the same stream is Pingora's [`Stream`], and small
+//! writes wait until a flush: the head leaves with its body, the frames of a batch leave together. A large body is not
+//! copied; it leaves behind what waits in one vectored write.
+//!
+//! An idle connection owns no buffer: what waits is kept in a buffer of the thread's, given back once it is empty.
+//!
+//! It does not peek (Pingora must not be asked to look for the HTTP/2 preface), and it does not tell Pingora the peer's
+//! address, which may have come with a PROXY header: [`EdgeStream::peer`] does.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use arrayvec::ArrayVec;
+use async_trait::async_trait;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::ServerConnection;
+use tokio_rustls::server::TlsStream;
+
+use super::tls::TlsDomain;
+
+/// What may wait for a flush in HTTP/1.1, bytes: a head and a body of common size.
+const HTTP1_WAITING: usize = 16 * 1024;
+/// What may wait for a flush in HTTP/2, bytes: the frames of a batch.
+const HTTP2_WAITING: usize = 64 * 1024;
+/// Pieces that leave in one vectored write, with what waits; any beyond are left to the next.
+const PIECES: usize = 16;
+
+/// How writes reach the socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writing {
+    /// At once: the writer joins what belongs together.
+    #[default]
+    Direct,
+    /// Small pieces wait for a flush or for a large one.
+    Http1,
+    /// As for HTTP/1.1, with more room; and the stream says that it takes no vectored writes, because the `h2` crate would
+    /// flush every one of them.
+    Http2,
+}
+
+impl Writing {
+    const fn may_wait(self) -> usize {
+        match self {
+            Self::Direct => 0,
+            Self::Http1 => HTTP1_WAITING,
+            Self::Http2 => HTTP2_WAITING,
+        }
+    }
+}
+
+/// What an [`EdgeStream`] runs over.
+pub trait Transport: AsyncRead + AsyncWrite + AsRawFd + Unpin + Send + Sync + 'static {
+    /// The TLS session, if there is one.
+    fn tls(&self) -> Option<&ServerConnection>;
+}
+
+impl Transport for TcpStream {
+    fn tls(&self) -> Option<&ServerConnection> {
+        None
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn tls(&self) -> Option<&ServerConnection> {
+        Some(self.get_ref().1)
+    }
+}
+
+/// A client's connection.
+pub struct EdgeStream<S> {
+    transport: S,
+    writing: Writing,
+    peer: SocketAddr,
+    domain: Option<Arc<TlsDomain>>,
+    /// Written but not sent; without capacity while empty.
+    waiting: Vec<u8>,
+    /// How much of it was sent.
+    sent: usize,
+}
+
+impl<S: Transport> EdgeStream<S> {
+    /// `peer` is the client's address as far as it is known: from the PROXY header, else the socket's. `domain` is the one
+    /// that the TLS handshake chose.
+    pub const fn new(transport: S, peer: SocketAddr, domain: Option<Arc<TlsDomain>>) -> Self {
+        Self { transport, writing: Writing::Direct, peer, domain, waiting: Vec::new(), sent: 0 }
+    }
+
+    /// Takes the connection back from Pingora; `None` if it is a stream of another kind.
+    pub fn reclaim(stream: Stream) -> Option<Box<Self>> {
+        stream.into_any().downcast().ok()
+    }
+
+    /// Transport, peer and domain. What waits is lost: flush first.
+    pub fn into_parts(self) -> (S, SocketAddr, Option<Arc<TlsDomain>>) {
+        (self.transport, self.peer, self.domain)
+    }
+
+    /// Changes how writes reach the socket; what waits still goes first.
+    pub const fn set_writing(&mut self, writing: Writing) {
+        self.writing = writing;
+    }
+
+    /// The client's address.
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The domain whose certificate was shown; `None` without TLS.
+    pub const fn domain(&self) -> Option<&Arc<TlsDomain>> {
+        self.domain.as_ref()
+    }
+
+    /// The TLS session: version, cipher suite, and what else rustls tells.
+    pub fn tls(&self) -> Option<&ServerConnection> {
+        self.transport.tls()
+    }
+
+    /// The server name that the client asked for, in lower case.
+    pub fn server_name(&self) -> Option<&str> {
+        self.tls()?.server_name()
+    }
+
+    /// Whether HTTP/2 was agreed on in the handshake.
+    pub fn is_http2(&self) -> bool {
+        self.tls().and_then(|tls| tls.alpn_protocol()) == Some(b"h2".as_slice())
+    }
+
+    /// The client's own certificate, DER, verified; `None` without mutual TLS.
+    pub fn client_certificate(&self) -> Option<&[u8]> {
+        self.tls()?.peer_certificates()?.first().map(AsRef::as_ref)
+    }
+
+    /// Whether bytes wait for a flush.
+    pub const fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn transport(&mut self) -> Pin<&mut S> {
+        Pin::new(&mut self.transport)
+    }
+
+    fn unsent(&self) -> &[u8] {
+        self.waiting.get(self.sent..).unwrap_or_default()
+    }
+
+    /// Keeps the pieces for later.
+    fn hold(&mut self, pieces: &[IoSlice<'_>]) {
+        if self.waiting.capacity() == 0 {
+            self.waiting = buffers::take();
+        }
+        pieces.iter().for_each(|piece| self.waiting.extend_from_slice(piece));
+    }
+
+    /// Notes that `count` bytes of what waits, and perhaps of what came behind it, were sent. Gives the latter's number.
+    fn note_sent(&mut self, count: usize) -> usize {
+        let unsent = self.unsent().len();
+        if count < unsent {
+            self.sent += count;
+            return 0;
+        }
+        self.sent = 0;
+        buffers::give_back(std::mem::take(&mut self.waiting));
+        count - unsent
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let size: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if self.waiting.len() + size <= self.writing.may_wait() {
+            self.hold(pieces);
+            return Poll::Ready(Ok(size));
+        }
+        while self.is_waiting() {
+            let (transport, waiting) =
+                (Pin::new(&mut self.transport), self.waiting.get(self.sent..).unwrap_or_default());
+            let all = std::iter::once(IoSlice::new(waiting)).chain(pieces.iter().copied());
+            let count = ready!(transport.poll_write_vectored(cx, &all.take(PIECES).collect::<ArrayVec<_, PIECES>>()))?;
+            not_zero(count)?;
+            let of_pieces = self.note_sent(count);
+            if of_pieces > 0 {
+                return Poll::Ready(Ok(of_pieces));
+            }
+        }
+        match pieces {
+            [piece] => self.transport().poll_write(cx, piece),
+            _ => self.transport().poll_write_vectored(cx, pieces),
+        }
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.is_waiting() {
+            let (transport, waiting) =
+                (Pin::new(&mut self.transport), self.waiting.get(self.sent..).unwrap_or_default());
+            let count = ready!(transport.poll_write(cx, waiting))?;
+            not_zero(count)?;
+            self.note_sent(count);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn not_zero(count: usize) -> io::Result<()> {
+    if count == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
+}
+
+impl<S: Transport> AsyncRead for EdgeStream<S> {
+    #[inline]
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.transport().poll_read(cx, buf)
+    }
+}
+
+impl<S: Transport> AsyncWrite for EdgeStream<S> {
+    #[inline]
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.writing == Writing::Direct && !self.is_waiting() {
+            return self.transport().poll_write(cx, buf);
+        }
+        self.poll_send(cx, &[IoSlice::new(buf)])
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.writing == Writing::Direct && !self.is_waiting() {
+            return self.transport().poll_write_vectored(cx, bufs);
+        }
+        self.poll_send(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.writing != Writing::Http2 && self.transport.is_write_vectored()
+    }
+
+    #[inline]
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        self.transport().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        self.transport().poll_shutdown(cx)
+    }
+}
+
+impl<S: Transport> fmt::Debug for EdgeStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("EdgeStream");
+        out.field("peer", &self.peer).field("writing", &self.writing).field("waiting", &self.unsent().len());
+        out.field("tls", &self.tls().is_some()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<S: Transport> Shutdown for EdgeStream<S> {
+    async fn shutdown(&mut self) {
+        // The peer may have gone already: nobody is left to be told.
+        let _ = AsyncWriteExt::shutdown(self).await;
+    }
+}
+
+impl<S: Transport> UniqueID for EdgeStream<S> {
+    fn id(&self) -> UniqueIDType {
+        self.transport.as_raw_fd()
+    }
+}
+
+impl<S: Transport> Ssl for EdgeStream<S> {
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.is_http2().then_some(ALPN::H2)
+    }
+}
+
+impl<S: Transport> GetTimingDigest for EdgeStream<S> {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl<S: Transport> GetProxyDigest for EdgeStream<S> {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl<S: Transport> GetSocketDigest for EdgeStream<S> {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        None
+    }
+}
+
+#[async_trait]
+impl<S: Transport> Peek for EdgeStream<S> {}
+
+/// Buffers of this thread, for the connections that have something waiting.
+mod buffers {
+    use std::cell::RefCell;
+
+    use super::{HTTP1_WAITING, HTTP2_WAITING};
+
+    /// Buffers kept for later; a connection seldom holds one beyond the poll that took it.
+    const SPARE: usize = 8;
+
+    thread_local! {
+        static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn take() -> Vec<u8> {
+        let spare = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop());
+        spare.ok().flatten().unwrap_or_else(|| Vec::with_capacity(HTTP1_WAITING))
+    }
+
+    pub(super) fn give_back(mut buffer: Vec<u8>) {
+        buffer.clear();
+        // While the thread ends there is no list any more, and the buffer is freed.
+        let _ = BUFFERS.try_with(|buffers| {
+            let mut buffers = buffers.borrow_mut();
+            if buffers.len() < SPARE && buffer.capacity() <= HTTP2_WAITING {
+                buffers.push(buffer);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
