@@ -1,0 +1,20 @@
+//! TLS towards clients: which certificate is shown, who must show one, and the handshake itself.
+//!
+//! `store` chooses the domain by the server name, `server_config` says what is spoken for it, `files` reads the PEM,
+//! `handshake` brings a connection up, `sessions` holds what resumption needs beyond a reload.
+//!
+//! A reload makes a new [`TlsStore`] or fails as a whole; connections keep what their handshake chose. It does not watch
+//! files, and revocation lists are not looked at.
+
+mod files;
+mod handshake;
+mod server_config;
+mod sessions;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use files::TlsError;
+pub use handshake::{HandshakeError, Handshaken};
+pub use sessions::Sessions;
+pub use store::{TlsDomain, TlsStore};
