@@ -92,7 +92,8 @@ impl Entry {
     /// the tables that find and evict it.
     #[must_use]
     pub const fn weight(&self) -> usize {
-        OVERHEAD + allocated(self.block.len())
+        let allocated = OVERHEAD + allocated(self.block.len());
+        allocated + allocated / FRAGMENTATION
     }
 }
 
@@ -121,6 +122,10 @@ fn block(key: &[u8], head: &[u8], body: &[Bytes]) -> Bytes {
 
 /// What an entry costs beside its block.
 const OVERHEAD: usize = allocated(ARC + size_of::<Entry>()) + SHARED + RECORD + SLOT + GHOST;
+
+/// One part in so many is added for what an allocator cannot give back while entries of all sizes come and go: pages in
+/// part free, in each thread and size class.
+const FRAGMENTATION: usize = 16;
 
 /// The two counts of an `Arc`.
 const ARC: usize = 16;
@@ -194,6 +199,6 @@ mod tests {
     #[test]
     fn a_body_weighs_more_than_its_bytes_and_less_than_a_third_more_when_large() {
         let entry = entry(&[Bytes::from(vec![0; 100_000])]);
-        assert!((100_000..133_000).contains(&entry.weight()), "{}", entry.weight());
+        assert!((100_000..140_000).contains(&entry.weight()), "{}", entry.weight());
     }
 }

@@ -12,7 +12,9 @@ enum Step {
     ReadSome(usize),
     Fail,
     NotStorable,
-    Open { known: bool },
+    Open {
+        known: bool,
+    },
     Push,
     Finish,
     Overflow,
@@ -198,7 +200,7 @@ fn one_request(flights: &Arc<Flights>, leading: &AtomicUsize, round: usize) {
 fn one_fetch(leader: Leader, leading: &AtomicUsize, round: usize) {
     assert_eq!(leading.fetch_add(1, Ordering::SeqCst), 0, "two leaders");
     leading.fetch_sub(1, Ordering::SeqCst);
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         return drop(leader);
     }
     let (mut filling, _own) = leader.storable(head(), None).unwrap();
