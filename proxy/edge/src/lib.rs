@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod config;
+pub mod demo;
 pub mod integration;
 pub mod message;
 pub mod observe;

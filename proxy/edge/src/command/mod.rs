@@ -1,15 +1,17 @@
 //! The commands of the `sluice` binary, one file each.
 
 pub mod check;
+pub mod completions;
+pub mod demo;
 pub mod run;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-/// A self-hosted API gateway for the edge.
+/// A self-hosted API gateway for the edge: the data plane of Amazon API Gateway in one binary.
 #[derive(Debug, Parser)]
-#[command(name = "sluice", version, about, propagate_version = true)]
+#[command(name = "sluice", version, propagate_version = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -17,10 +19,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the gateway.
+    /// Run the gateway.
     Run(run::Run),
-    /// Checks a configuration and reports every finding at once.
+    /// Check a configuration and report every finding at once.
     Check(check::Check),
+    /// Run the demo origin alone.
+    Demo(demo::Demo),
+    /// Print the version.
+    Version,
+    /// Print completions for a shell.
+    Completions(completions::Completions),
 }
 
 impl Cli {
@@ -29,6 +37,12 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
+            Command::Demo(demo) => demo.run(),
+            Command::Completions(completions) => completions.run(&mut Self::command()),
+            Command::Version => {
+                println!("sluice {}", env!("CARGO_PKG_VERSION"));
+                ExitCode::SUCCESS
+            }
         }
     }
 }

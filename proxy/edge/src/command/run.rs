@@ -5,13 +5,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use pingora_core::server::Server;
+use async_trait::async_trait;
 use pingora_core::server::configuration::{Opt, ServerConf};
+use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::Configuration;
+use crate::config::{Admin, Configuration};
+use crate::observe::admin::{AdminServer, Options, Token};
 use crate::observe::process_log;
 use crate::server::gateway::Gateway;
-use crate::server::service::{Socket, Worker};
+use crate::server::reload::Reloader;
+use crate::server::service::Worker;
+use crate::server::socket::{bind, check_keys, fd_key};
+use crate::server::{BACKLOG, admin};
 
 /// Runs the gateway.
 #[derive(Debug, clap::Args)]
@@ -19,6 +25,9 @@ pub struct Run {
     /// The configuration file.
     #[arg(value_name = "FILE", default_value = "config/sluice.toml")]
     file: PathBuf,
+    /// Takes the listening sockets over from the process that runs; then send that one SIGQUIT.
+    #[arg(long)]
+    upgrade: bool,
 }
 
 impl Run {
@@ -44,37 +53,96 @@ impl Run {
     }
 
     fn serve(&self, configuration: &Configuration) -> anyhow::Result<()> {
-        process_log::init(&configuration.node.log).context("the process log")?;
-        let gateway = Arc::new(Gateway::new(configuration, &self.file)?);
-        let mut conf = ServerConf::default();
-        conf.work_stealing = false;
-        conf.threads = 1;
-        let mut server = Server::new_with_opt_and_conf(None::<Opt>, conf);
+        let process_log = process_log::init(&configuration.node.log).context("the process log")?;
+        let gateway = Arc::new(Gateway::new(configuration, &self.file, process_log)?);
+        // The demo origin of the process before still listens; this one's follows when that one has gone.
+        let _demo = match configuration.node.demo.filter(|_| !self.upgrade) {
+            Some(address) => Some(crate::demo::serve(address).with_context(|| format!("the demo origin on {address}"))?),
+            None => None,
+        };
+        let workers = self.workers(configuration, &gateway)?;
+        let _admin = configuration.node.admin.as_ref().map(|a| self.admin(a, &gateway)).transpose()?;
+        let mut server = Server::new_with_opt_and_conf(self.options(), server_conf(configuration));
         server.bootstrap();
-        for worker in 0..configuration.node.threads {
-            let mut sockets = Vec::new();
-            for (place, listener) in configuration.listeners.iter().enumerate() {
-                sockets.push(Socket {
-                    place: place as u16,
-                    id: gateway.metrics.listener(&listener.address.to_string()),
-                    address: listener.address,
-                    key: format!("{}#{worker}", listener.address),
-                    listener: Some(bind(listener.address)?),
-                });
-            }
-            server.add_service(Worker { name: format!("edge-{worker}"), gateway: gateway.clone(), sockets });
+        for worker in workers {
+            server.add_service(worker);
         }
-        server.run_forever()
+        server.add_service(Reloader { gateway: gateway.clone() });
+        server.run(RunArgs { shutdown_signal: Box::new(Signals { gateway }) });
+        Ok(())
+    }
+
+    fn options(&self) -> Option<Opt> {
+        self.upgrade.then(|| Opt { upgrade: true, ..Opt::default() })
+    }
+
+    /// All sockets are bound before anything runs, so that a taken address is an error of the start.
+    fn workers(&self, configuration: &Configuration, gateway: &Arc<Gateway>) -> anyhow::Result<Vec<Worker>> {
+        let addresses: Vec<_> = configuration.listeners.iter().map(|l| l.address).collect();
+        let cores = 0..configuration.node.threads;
+        let keys: Vec<_> = cores.clone().flat_map(|core| addresses.iter().map(move |a| fd_key(*a, core))).collect();
+        check_keys(&keys)?;
+        let worker = |core| {
+            let socket = |address: &std::net::SocketAddr| match self.upgrade {
+                true => Ok(None),
+                false => bind(*address, BACKLOG).map(Some).with_context(|| format!("{address}")),
+            };
+            let sockets = addresses.iter().map(socket).collect::<anyhow::Result<_>>()?;
+            Ok(Worker { name: format!("edge-{core}"), core, gateway: gateway.clone(), sockets })
+        };
+        cores.map(worker).collect()
+    }
+
+    fn admin(&self, admin: &Admin, gateway: &Arc<Gateway>) -> anyhow::Result<AdminServer> {
+        admin::watch(gateway);
+        let token = admin.token_file.as_deref().map(Token::from_file).transpose().context("the admin token")?;
+        // Both processes of an upgrade listen for a while.
+        let options = Options { token, shared: true, ..Options::default() };
+        AdminServer::start(&admin.endpoint, admin::routes(gateway), options).context("the admin listener")
     }
 }
 
-fn bind(address: std::net::SocketAddr) -> anyhow::Result<std::net::TcpListener> {
-    use socket2::{Domain, Socket, Type};
-    let s = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    s.set_reuse_address(true)?;
-    s.set_reuse_port(true)?;
-    s.set_nonblocking(true)?;
-    s.bind(&address.into()).with_context(|| format!("{address}"))?;
-    s.listen(8192)?;
-    Ok(s.into())
+fn server_conf(configuration: &Configuration) -> ServerConf {
+    let socket = &configuration.node.upgrade_socket;
+    if let Some(directory) = socket.parent().filter(|d| !d.exists()) {
+        // Without it there is no upgrade; everything else works.
+        if let Err(error) = std::fs::create_dir_all(directory) {
+            tracing::warn!(%error, directory = %directory.display(), "no upgrade will be possible");
+        }
+    }
+    let mut conf = ServerConf::default();
+    conf.work_stealing = false;
+    conf.threads = 1;
+    conf.upgrade_sock = socket.display().to_string();
+    conf.grace_period_seconds = Some(configuration.node.shutdown_grace.as_secs());
+    conf.graceful_shutdown_timeout_seconds = Some(1);
+    conf
+}
+
+/// SIGTERM ends gracefully, SIGQUIT hands over to the next process, SIGINT ends at once. A second SIGTERM or SIGINT does
+/// not wait for anybody.
+struct Signals {
+    gateway: Arc<Gateway>,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let signals = (signal(SignalKind::quit()), signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let (Ok(mut quit), Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            return ShutdownSignal::FastShutdown;
+        };
+        tokio::select! {
+            _ = quit.recv() => ShutdownSignal::GracefulUpgrade,
+            _ = terminate.recv() => {
+                self.gateway.drain();
+                tokio::spawn(async move {
+                    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+                    std::process::exit(130);
+                });
+                ShutdownSignal::GracefulTerminate
+            }
+            _ = interrupt.recv() => ShutdownSignal::FastShutdown,
+        }
+    }
 }

@@ -124,6 +124,44 @@ impl<'b> Head<'b> {
         }
     }
 
+    /// A head that another parser has read, copied into a flat buffer; `None` when it is too long or has too many fields.
+    pub fn flat<'f>(
+        version: Version,
+        method: &[u8],
+        target: &[u8],
+        host: &[u8],
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+    ) -> Option<Head<'static>> {
+        let mut bytes = Vec::with_capacity(512);
+        let mut copy = |part: &[u8]| {
+            let start = bytes.len();
+            bytes.extend_from_slice(part);
+            Span::new(start, bytes.len())
+        };
+        let (method, target, host) = (copy(method), copy(target), copy(host));
+        let mut copied = ArrayVec::<Field, MAX_FIELDS>::new();
+        for (name, value) in fields {
+            let field = Field { kind: FieldKind::of(name), name: copy(name), value: copy(value) };
+            copied.try_push(field).ok()?;
+        }
+        if bytes.len() > MAX_HEAD {
+            return None;
+        }
+        let mut head = Head::new(Cow::Owned(bytes), version);
+        head.set_method(method);
+        head.set_target(target);
+        head.set_host(host);
+        copied.into_iter().for_each(|field| {
+            head.push(field);
+        });
+        Some(head)
+    }
+
+    /// How many fields there are.
+    pub fn field_count(&self) -> usize {
+        self.fields.len()
+    }
+
     /// Sets the method.
     pub fn set_method(&mut self, method: Span) {
         self.method = method;

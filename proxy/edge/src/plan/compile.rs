@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sluice_api::{Api, ApiId, NetworkPolicy, Profile, Stage, StageName, Throttle};
-use sluice_cache::MemoryTier;
+use sluice_cache::flight::Limits;
+use sluice_cache::{Flights, MemoryTier};
 use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules, RateLimit, RateLimitError};
 
 use super::host::{DomainPlan, Domains, MappingPlan};
@@ -16,6 +17,7 @@ use super::{ApiPlan, ListenerPlan, Plan, Registry, Router, StageCache, StagePlan
 use crate::config::{Configuration, Listener};
 use crate::integration::http::{OriginTlsError, Origins};
 use crate::observe::metrics::Metrics;
+use crate::stage::accept::domain_id;
 
 /// Why a checked configuration makes no plan.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +147,10 @@ impl Compiler<'_> {
         let size = stage.cache_cluster_size;
         // As in AWS, another size is another cache, and starts cold.
         let key = CacheId { api: api.id.to_string(), stage: stage.name.to_string(), size, limit };
-        self.registries.caches.get_or_make(key, || StageCache { memory: MemoryTier::new(size, limit) })
+        self.registries.caches.get_or_make(key, || StageCache {
+            memory: MemoryTier::new(size, limit),
+            flights: Flights::new(Limits { object_bytes: limit, ..Limits::default() }),
+        })
     }
 
     /// The bucket called `name`, with its limit changed if the configuration has.
@@ -179,7 +184,8 @@ impl Compiler<'_> {
                 let stage = m.stage.as_ref().and_then(|name| self.stage_place(api, name));
                 Some(MappingPlan { base_path, api, stage })
             });
-            domains.insert(&domain.name, DomainPlan { mappings: mappings.collect() });
+            let mutual = domain.client_ca.as_ref().map(|_| domain_id(&domain.name));
+            domains.insert(&domain.name, DomainPlan { mappings: mappings.collect(), mutual });
         }
         domains
     }

@@ -17,6 +17,8 @@ pub struct Domains {
 pub struct DomainPlan {
     /// Longest base path first.
     pub mappings: Vec<MappingPlan>,
+    /// Its number, if it verifies client certificates.
+    pub mutual: Option<u64>,
 }
 
 /// A base path mapping, compiled.
@@ -112,8 +114,8 @@ mod tests {
     #[test]
     fn exact_before_wildcard_in_any_case() {
         let mut d = Domains::default();
-        d.insert("api.example.com", DomainPlan { mappings: vec![mapping("", 1)] });
-        d.insert("*.example.com", DomainPlan { mappings: vec![mapping("", 2)] });
+        d.insert("api.example.com", DomainPlan { mappings: vec![mapping("", 1)], mutual: None });
+        d.insert("*.example.com", DomainPlan { mappings: vec![mapping("", 2)], mutual: None });
         let api = |host: &str| d.find(host.as_bytes()).map(|p| p.mappings[0].api);
         assert_eq!(api("API.example.com"), Some(1));
         assert_eq!(api("x.example.com"), Some(2));
@@ -124,7 +126,7 @@ mod tests {
     #[test]
     fn the_longest_base_path_wins_on_whole_segments() {
         let mut d = Domains::default();
-        d.insert("x", DomainPlan { mappings: vec![mapping("/a", 1), mapping("/a/b", 2), mapping("", 3)] });
+        d.insert("x", DomainPlan { mappings: vec![mapping("/a", 1), mapping("/a/b", 2), mapping("", 3)], mutual: None });
         let find = |path: &'static str| {
             let (m, rest) = d.find(b"x").unwrap().find(path.as_bytes()).unwrap();
             (m.api, std::str::from_utf8(rest).unwrap())

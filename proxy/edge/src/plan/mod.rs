@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_api::{Profile, Verb};
-use sluice_cache::MemoryTier;
+use sluice_cache::{Flights, MemoryTier};
 use sluice_cache::freshness;
 use sluice_cache::key::KeyPrefix;
 use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules};
@@ -110,6 +110,8 @@ pub struct StagePlan {
 pub struct StageCache {
     /// The memory tier.
     pub memory: MemoryTier,
+    /// Fetches under way.
+    pub flights: Arc<Flights>,
 }
 
 /// A method of a stage, compiled.

@@ -1,32 +1,230 @@
-//! One fetch per storable key, however many wait.
+//! One fetch per storable key, however many wait (`cache/src/flight.rs` has the rules).
+//!
+//! The fetch is a task of its own, so its first client may be slow or leave. The client's trip goes into that task and
+//! comes back with the head of the answer: with the growing body to read when it may be stored, with the endpoint's
+//! connection when it may not.
 
+use std::io;
 use std::sync::Arc;
 
-use sluice_cache::freshness::Ttl;
 use bytes::Bytes;
-use sluice_cache::Entry;
+use sluice_cache::flight::{Excess, Filling, Follower, Head, Leader, Reader, Verdict};
+use sluice_cache::freshness::Ttl;
+use sluice_cache::{Entry, Role};
+use tokio::sync::oneshot;
 
-use super::downstream::Downstream;
-use super::drive::{Arrival, Trip};
-use crate::plan::{CachePlan, StageCache};
+use super::downstream::{Downstream, NoBody};
+use super::drive::{Arrival, Trip, date, now};
+use crate::integration::http::{BodyReader, Started};
+use crate::message::encode::{CacheStatus, Framing};
+use crate::plan::{CachePlan, IntegrationPlan, StageCache};
 use crate::stage::recall::StorageKey;
+use crate::stage::{Reply, Stop, deliver, recall, store};
 
-/// Joins those who want the same object.
-pub async fn join<D: Downstream>(trip: &mut Trip, _down: &mut D) -> Option<Arrival> {
+/// What a client goes on with.
+enum Outcome {
+    /// An answer that grows while it is read.
+    Read(Reader),
+    /// An answer for this client alone.
+    Direct(Box<Started>),
+    /// The answer stands in the exchange.
+    Ready,
+}
+
+/// Joins those who want the same object. A trip that comes back goes on by itself.
+pub async fn join<D: Downstream>(mut trip: Trip, down: &mut D) -> Result<Arrival, Trip> {
+    let Some(role) = role(&trip) else { return Err(alone(trip)) };
+    let leader = match role {
+        Role::Uncollapsed => return Err(alone(trip)),
+        Role::Lead(leader) => leader,
+        Role::Follow(follower) => match wait(&trip, follower).await {
+            Verdict::Lead(leader) => leader,
+            Verdict::Alone => return Err(alone(trip)),
+            Verdict::Read(reader) => {
+                trip.exchange.ledger.recall = recall::Verdict::Followed;
+                adopt(&mut trip, &reader, true);
+                return Ok(read(trip, reader, down).await);
+            }
+        },
+    };
+    // The last leader may have stored the answer between the look-up and now.
+    if trip.walk() == Stop::Answered {
+        leader.stand_down();
+        return Ok(trip.deliver(None, down).await);
+    }
+    let (back, arrived) = oneshot::channel();
+    tokio::spawn(fetch(alone(trip), leader, back));
+    match arrived.await {
+        Ok((trip, Outcome::Read(reader))) => Ok(read(trip, reader, down).await),
+        Ok((trip, Outcome::Direct(started))) => Ok(trip.deliver(Some(*started), down).await),
+        Ok((trip, Outcome::Ready)) => Ok(trip.deliver(None, down).await),
+        // The task is gone with its worker.
+        Err(_) => Ok(Arrival::Broken),
+    }
+}
+
+fn alone(mut trip: Trip) -> Trip {
     trip.exchange.alone = true;
-    None
+    trip
+}
+
+fn role(trip: &Trip) -> Option<Role> {
+    let (_, stage, _) = trip.exchange.route.and_then(|r| trip.plan.method(r))?;
+    let key = trip.exchange.key.as_ref()?;
+    Some(stage.cache.as_ref()?.flights.join(key.as_ref(), key.began, trip.exchange.now.mono))
+}
+
+/// Waits for the leader as long as an endpoint may take to answer, then goes alone.
+async fn wait(trip: &Trip, follower: Follower) -> Verdict {
+    let method = trip.exchange.route.and_then(|r| trip.plan.method(r));
+    let deadline = match method.map(|(_, _, m)| &m.integration) {
+        Some(IntegrationPlan::Http(http)) => http.timeout,
+        _ => return Verdict::Alone,
+    };
+    tokio::time::timeout(deadline, follower).await.unwrap_or(Verdict::Alone)
+}
+
+/// Fetches for all. Whoever waits for `back` may have left; what may be stored is fetched to its end all the same.
+async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outcome)>) {
+    let started = match trip.walk() {
+        Stop::Answered => {
+            leader.stand_down();
+            return hand_back(back, trip, Outcome::Ready);
+        }
+        Stop::Waiting(_) => trip.call(&mut NoBody).await,
+    };
+    // Dropped without a word, the leader has failed, and a follower leads next.
+    let Ok(started) = started else { return hand_back(back, trip, Outcome::Ready) };
+    trip.walk();
+    if trip.exchange.ledger.store != store::Verdict::Storing {
+        leader.not_storable(now());
+        return hand_back(back, trip, Outcome::Direct(Box::new(started)));
+    }
+    let origin = &trip.exchange.origin;
+    let length = match origin.framing {
+        Some(Framing::Length(n)) => Some(n),
+        Some(Framing::Bodiless) => Some(0),
+        _ => None,
+    };
+    let head = Head { status: origin.status, fields: Bytes::copy_from_slice(&origin.fields) };
+    let (filling, reader) = match leader.storable(head, length) {
+        Ok(both) => both,
+        Err(reason) => {
+            refuse(&mut trip, reason);
+            return hand_back(back, trip, Outcome::Direct(Box::new(started)));
+        }
+    };
+    let (plan, route, key) = (trip.plan.clone(), trip.exchange.route, trip.exchange.key.clone());
+    hand_back(back, trip, Outcome::Read(reader));
+    let method = route.and_then(|r| plan.method(r));
+    if let (Some((_, stage, method)), Some(key)) = (method, key) {
+        if let (Some(cache), Some(rule)) = (&stage.cache, &method.cache) {
+            fill(started.body, filling, |head, body| {
+                store(cache, rule, &key, head.status, &head.fields, body, now());
+            })
+            .await;
+        }
+    }
+}
+
+fn refuse(trip: &mut Trip, reason: sluice_cache::NotStored) {
+    trip.exchange.ledger.store = store::Verdict::Refused(reason);
+    if let CacheStatus::Forward { stored, detail, .. } = &mut trip.exchange.cache_status {
+        (*stored, *detail) = (false, Some(reason.as_str()));
+    }
+}
+
+/// A client that has left gets its account settled here.
+fn hand_back(back: oneshot::Sender<(Trip, Outcome)>, trip: Trip, outcome: Outcome) {
+    if let Err((trip, _)) = back.send((trip, outcome)) {
+        trip.settle(0);
+    }
+}
+
+/// Reads the body to its end and keeps it. A body that breaks off leaves its readers with a broken one.
+async fn fill(mut body: BodyReader, mut filling: Filling, keep: impl FnOnce(&Head, &[Bytes])) {
+    let broke_off = loop {
+        match body.next().await {
+            Ok(Some(piece)) => match filling.push(piece) {
+                Ok(()) => {}
+                Err(Excess::TooLarge) => {
+                    let piece = Bytes::copy_from_slice(piece);
+                    return overflow(body, filling, piece).await;
+                }
+                Err(error) => break error.to_string(),
+            },
+            Ok(None) => match filling.finish(keep) {
+                Ok(()) => return,
+                Err(error) => break error.to_string(),
+            },
+            Err(error) => break error.to_string(),
+        }
+    };
+    tracing::debug!(error = broke_off, "a fetch broke off");
+}
+
+/// Too large to store: the first client gets the rest at its own pace, and whoever is gone ends it.
+async fn overflow(mut body: BodyReader, filling: Filling, first: Bytes) {
+    let mut window = filling.overflow(now());
+    if window.push(&first).await.is_err() {
+        return;
+    }
+    loop {
+        match body.next().await {
+            Ok(Some(piece)) if window.push(piece).await.is_ok() => {}
+            Ok(None) => return window.finish(),
+            Ok(Some(_)) | Err(_) => return,
+        }
+    }
+}
+
+/// The answer's head becomes that of the growing entry.
+fn adopt(trip: &mut Trip, reader: &Reader, collapsed: bool) {
+    let exchange = &mut trip.exchange;
+    exchange.origin.status = reader.head().status;
+    exchange.origin.fields = reader.head().fields.to_vec();
+    exchange.origin.framing = Some(match reader.length() {
+        _ if matches!(reader.head().status, 204 | 304) => Framing::Bodiless,
+        Some(n) => Framing::Length(n),
+        None => Framing::Unknown,
+    });
+    if let CacheStatus::Forward { collapsed: told, .. } = &mut exchange.cache_status {
+        *told = collapsed;
+    }
+    exchange.reply = Reply::Origin;
+    exchange.ledger.deliver = deliver::Verdict::Streamed;
+}
+
+/// Sends what grows.
+async fn read<D: Downstream>(trip: Trip, mut reader: Reader, down: &mut D) -> Arrival {
+    let (sent, result) = send(&trip, &mut reader, down).await;
+    trip.settle(sent);
+    match result {
+        Ok(false) => Arrival::Open,
+        Ok(true) => Arrival::Close,
+        Err(_) => Arrival::Broken,
+    }
+}
+
+async fn send<D: Downstream>(trip: &Trip, reader: &mut Reader, down: &mut D) -> (u64, io::Result<bool>) {
+    let mut sent = 0;
+    let run = async {
+        let mut none = Vec::new();
+        let answer = deliver::outgoing(&trip.exchange, &trip.plan, &mut none);
+        down.begin(&answer.head, &date(), answer.close).await?;
+        while let Some(piece) = reader.next().await {
+            let piece = piece.map_err(|_| io::ErrorKind::UnexpectedEof)?;
+            down.send_shared(&piece).await?;
+            sent += piece.len() as u64;
+        }
+        down.finish().await.map(|()| answer.close)
+    };
+    let result = run.await;
+    (sent, result)
 }
 
 /// Stores an answer.
-pub fn store(
-    cache: &StageCache,
-    rule: &CachePlan,
-    key: &StorageKey,
-    status: u16,
-    head: &[u8],
-    body: &[Bytes],
-    now: u64,
-) {
+pub fn store(cache: &StageCache, rule: &CachePlan, key: &StorageKey, status: u16, head: &[u8], body: &[Bytes], now: u64) {
     let ttl = Ttl::new(rule.ttl.as_secs()).unwrap_or(Ttl::MAX);
     let entry = Entry::new(key.as_ref(), status, head, body, ttl.from(now));
     let stored = entry.and_then(|entry| cache.memory.insert(Arc::new(entry), key.began));

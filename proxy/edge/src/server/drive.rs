@@ -36,8 +36,10 @@ pub struct Trip {
 pub enum Arrival {
     /// Another request may follow.
     Open,
-    /// The connection ends: it was asked for, or the answer broke off.
+    /// The connection ends with this answer.
     Close,
+    /// The answer broke off: the connection ends, and must not look as if the answer were whole.
+    Broken,
 }
 
 /// Gets what is needed and delivers the answer.
@@ -51,11 +53,10 @@ pub async fn drive<D: Downstream>(mut trip: Trip, need: Need, down: &mut D) -> A
     let mut started = None;
     loop {
         match need {
-            Need::Flight => {
-                if let Some(arrival) = collapse::join(&mut trip, down).await {
-                    return arrival;
-                }
-            }
+            Need::Flight => match collapse::join(trip, down).await {
+                Ok(arrival) => return arrival,
+                Err(alone) => trip = alone,
+            },
             Need::Endpoint => match trip.call(down.body()).await {
                 Ok(answer) => started = Some(answer),
                 Err(()) => return trip.deliver(None, down).await,
@@ -163,15 +164,16 @@ impl Trip {
             (Reply::Origin, Some(started)) => self.stream(started.body, down).await,
             _ => self.send_at_hand(down).await,
         };
-        let (bytes_out, close) = match sent {
-            Ok((bytes, close)) => (bytes, close),
+        let (bytes_out, arrival) = match sent {
+            Ok((bytes, true)) => (bytes, Arrival::Close),
+            Ok((bytes, false)) => (bytes, Arrival::Open),
             Err((bytes, error)) => {
                 tracing::debug!(%error, "an answer broke off");
-                (bytes, true)
+                (bytes, Arrival::Broken)
             }
         };
         self.settle(bytes_out);
-        if close { Arrival::Close } else { Arrival::Open }
+        arrival
     }
 
     /// Counts and logs the request.

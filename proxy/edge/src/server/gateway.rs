@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sluice_cache::KeyHasher;
 
 use super::accounts::VOCABULARY;
+use super::listeners::{ListenerError, Listeners};
 use crate::config::{Configuration, Finding};
 use crate::message::date::Epoch;
 use crate::observe::access_log::{AccessLog, AccessLogError};
 use crate::observe::explain::Explain;
 use crate::observe::metrics::Metrics;
+use crate::observe::process_log::ProcessLog;
 use crate::plan::{CompileError, Plan, Registries, compile};
 use crate::stage::Ledger;
 
@@ -32,7 +35,15 @@ pub struct Gateway {
     pub access_log: Option<AccessLog>,
     /// What outlives plans.
     pub registries: Registries,
+    /// Listening addresses.
+    pub listeners: Listeners,
+    /// The process log's settings.
+    pub process_log: ProcessLog,
+    pub(super) reloading: parking_lot::Mutex<()>,
     draining: AtomicBool,
+    open: AtomicUsize,
+    workers: AtomicUsize,
+    ready: AtomicUsize,
     file: PathBuf,
 }
 
@@ -48,6 +59,9 @@ pub enum StartError {
     /// The access log cannot be opened.
     #[error(transparent)]
     AccessLog(#[from] AccessLogError),
+    /// A listener's TLS.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
     /// No randomness.
     #[error("the system gives no random bytes: {0}")]
     Random(std::io::Error),
@@ -55,13 +69,20 @@ pub enum StartError {
 
 impl Gateway {
     /// A gateway for a checked configuration that was read from `file`.
-    pub fn new(configuration: &Configuration, file: &Path) -> Result<Self, StartError> {
+    pub fn new(configuration: &Configuration, file: &Path, process_log: ProcessLog) -> Result<Self, StartError> {
         let epoch = Epoch::start();
         let metrics = Metrics::new(VOCABULARY);
         let registries = Registries::default();
         let plan = compile(configuration, &registries, &metrics, epoch.mono())?;
         let access_log = configuration.node.access_log.as_ref();
+        let listeners = Listeners::new(configuration, &metrics)?;
         Ok(Self {
+            listeners,
+            process_log,
+            reloading: parking_lot::Mutex::new(()),
+            open: AtomicUsize::new(0),
+            workers: AtomicUsize::new(configuration.node.threads),
+            ready: AtomicUsize::new(0),
             epoch,
             plan: Arc::new(ArcSwap::from_pointee(plan)),
             hasher: KeyHasher::new(secret().map_err(StartError::Random)?),
@@ -82,6 +103,48 @@ impl Gateway {
     /// From now on connections close when they have answered.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
+    }
+
+    /// A connection was accepted.
+    pub fn opened(&self) {
+        self.open.fetch_add(1, Relaxed);
+    }
+
+    /// A connection has ended.
+    pub fn closed(&self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
+
+    /// Connections of all workers.
+    pub fn open_connections(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
+    /// A worker listens; the last one tells the service manager.
+    pub fn worker_ready(&self) {
+        if self.ready.fetch_add(1, Relaxed) + 1 == self.workers.load(Relaxed) {
+            tracing::info!("ready");
+            let pid = sd_notify::NotifyState::MainPid(std::process::id());
+            // Without a service manager there is nobody to tell.
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready, pid]);
+        }
+    }
+
+    /// Every worker listens and none is ending.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Relaxed) >= self.workers.load(Relaxed) && !self.is_draining()
+    }
+
+    /// A worker's last connection has ended. With the last worker the process ends: all that would still happen is that
+    /// Pingora waits for its grace period to pass.
+    pub fn worker_done(&self) {
+        if self.ready.fetch_sub(1, Relaxed) == 1 {
+            if let Some(log) = &self.access_log {
+                log.flush(Duration::from_secs(2));
+            }
+            tracing::info!("every connection has ended");
+            std::process::exit(0);
+        }
     }
 
     /// The configuration file.

@@ -67,6 +67,9 @@ enum Step {
     Exit(Exit),
 }
 
+/// How long an idle connection stays open while the process drains.
+const DRAINING: Duration = Duration::from_secs(2);
+
 /// HTTP/2's preface (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -93,6 +96,11 @@ impl Lane {
         self.carry.splice(..0, rest.iter().copied());
         self.again = !self.carry.is_empty();
         self.last = with(|core| seconds(core.clock.mono())).unwrap_or(self.last);
+    }
+
+    /// The next answer of this connection is its last.
+    pub fn is_closing(&self) -> bool {
+        with(|core| core.closing(self.served)).unwrap_or(true)
     }
 
     /// Serves until something takes time or the connection ends.
@@ -192,7 +200,7 @@ impl Lane {
         let bytes = scratch.get(..count).unwrap_or_default();
         if self.carry.is_empty() {
             let (used, step) = self.serve(core, bytes);
-            if used < count && !matches!(step, Step::Exit(Exit::Session(_) | Exit::Http2(_))) {
+            if used < count {
                 self.carry.extend_from_slice(bytes.get(used..).unwrap_or_default());
             }
             self.mark_start();
@@ -245,7 +253,10 @@ impl Lane {
             let framed = frame::read(rest, &core.plan_ref().limits, &mut exchange.head);
             let len = match framed {
                 Framed::Partial => return (used, Step::More),
-                Framed::Session => return (bytes.len(), Step::Exit(Exit::Session(rest.to_vec()))),
+                Framed::Session => {
+                    self.served += 1;
+                    return (bytes.len(), Step::Exit(Exit::Session(rest.to_vec())));
+                }
                 Framed::Refused(refusal) => {
                     refuse(core, exchange, refusal);
                     return (bytes.len(), Step::Exit(Exit::Closed));
@@ -286,16 +297,17 @@ impl Lane {
             0 => (self.last, limit),
             started => (started - 1, self.timeouts.head),
         };
+        // While the process drains, a connection without a request gets a moment for the one that may be on its way.
+        let resting = self.started == 0 && self.pending.is_none();
+        let limit = if resting && core.gateway.is_draining() { limit.min(DRAINING) } else { limit };
         let limit = limit.as_secs().max(1) as u32;
         let waited = now.saturating_sub(since);
-        let shutting = core.gateway.is_draining() && self.started == 0 && self.pending.is_none();
-        if waited >= limit || shutting {
+        if waited >= limit {
             return Poll::Ready(Exit::Closed);
         }
-        // While the process drains, idle connections are looked at every second.
         let at = Instant::now() + Duration::from_secs(u64::from(limit - waited));
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if timer.is_elapsed() {
+        if timer.is_elapsed() || timer.deadline() > at {
             timer.as_mut().reset(at);
         }
         match timer.as_mut().poll(cx) {

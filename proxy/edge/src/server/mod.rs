@@ -1,11 +1,27 @@
 //! The server: listeners, connections, and the ways in (`docs/request-path.md`).
 
 pub mod accounts;
+pub mod admin;
 pub mod collapse;
+pub mod connection;
+pub mod connections;
 pub mod core;
 pub mod downstream;
 pub mod drive;
 pub mod gateway;
+pub mod http2;
 pub mod lane;
 pub mod lane_downstream;
+pub mod listeners;
+pub mod pingora_head;
+pub mod proxy_protocol;
+pub mod reload;
+pub mod rewound;
 pub mod service;
+pub mod session;
+pub mod socket;
+pub mod stream;
+pub mod tls;
+
+/// Connections that may wait to be accepted, per socket; the system may allow fewer.
+pub const BACKLOG: i32 = 8192;

@@ -1,75 +1,63 @@
-//! One worker: a thread with its own socket on every listening address, its own event loop, and all that its
-//! connections need.
+//! One worker: a thread with its own socket on every listening address and its own event loop.
 
-use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
-use std::pin::pin;
+use std::net::TcpListener as StdListener;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
+use super::connection;
 use super::core::{Core, with};
-use super::drive::{Arrival, Trip, drive};
 use super::gateway::Gateway;
-use super::lane::{Exit, Lane};
-use super::lane_downstream::LaneDownstream;
-use crate::observe::metrics::{ListenerId, Way};
-use crate::stage::accept::{Connection, Verdict};
-use crate::stage::prepare::BodyLength;
+use super::listeners::Listener;
+use super::socket::{adopt, fd_key};
 
 /// A worker.
 pub struct Worker {
     /// Its name, and its thread's.
     pub name: String,
+    /// Its number.
+    pub core: usize,
     /// What all workers share.
     pub gateway: Arc<Gateway>,
-    /// Its sockets.
-    pub sockets: Vec<Socket>,
-}
-
-/// One listening socket of a worker.
-pub struct Socket {
-    /// The listener's place in the configuration.
-    pub place: u16,
-    /// For the metrics.
-    pub id: ListenerId,
-    /// Its address.
-    pub address: SocketAddr,
-    /// The key under which it is handed to the next process.
-    pub key: String,
-    /// Bound, until the worker starts.
-    pub listener: Option<StdListener>,
+    /// Its sockets, in the order of the listeners: bound ones, or none where the process before has them.
+    pub sockets: Vec<Option<StdListener>>,
 }
 
 #[async_trait]
 impl Service for Worker {
-    async fn start_service(&mut self, _fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
+    async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         Core::install(&self.gateway);
-        for socket in &mut self.sockets {
-            let Some(listener) = socket.listener.take() else { continue };
-            match TcpListener::from_std(listener) {
-                Ok(listener) => {
-                    let accept = Accept { place: socket.place, id: socket.id, shutdown: shutdown.clone() };
-                    tokio::spawn(accept.run(listener));
+        let listeners = self.gateway.listeners.all.clone();
+        for (listener, bound) in listeners.into_iter().zip(std::mem::take(&mut self.sockets)) {
+            match self.socket(fds.as_ref(), &listener, bound) {
+                Ok(socket) => {
+                    let accept = Accept { listener, shutdown: shutdown.clone() };
+                    tokio::spawn(accept.run(socket));
                 }
-                Err(error) => tracing::error!(%error, address = %socket.address, "the worker cannot listen"),
+                Err(error) => tracing::error!(%error, address = %listener.address, "a worker cannot listen"),
             }
         }
+        self.gateway.worker_ready();
         let mut second = tokio::time::interval(Duration::from_secs(1));
-        loop {
+        while !*shutdown.borrow() {
             tokio::select! {
                 _ = second.tick() => { with(Core::tick); }
-                _ = shutdown.changed() => break,
+                _ = shutdown.changed() => {}
             }
         }
         self.gateway.drain();
+        while self.gateway.open_connections() > 0 {
+            second.tick().await;
+            with(Core::tick);
+        }
+        with(Core::tick);
+        self.gateway.worker_done();
     }
 
     fn name(&self) -> &str {
@@ -81,111 +69,53 @@ impl Service for Worker {
     }
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
-        Some(self.sockets.iter().map(|s| s.key.clone()).collect())
+        Some(self.gateway.listeners.all.iter().map(|l| fd_key(l.address, self.core)).collect())
+    }
+}
+
+impl Worker {
+    /// The socket of the process before, or the one that was bound; either way it is noted for the process after.
+    fn socket(
+        &self,
+        fds: Option<&ListenFds>,
+        listener: &Listener,
+        bound: Option<StdListener>,
+    ) -> io::Result<TcpListener> {
+        let key = fd_key(listener.address, self.core);
+        let inherited = fds.and_then(|fds| fds.lock().get(&key).copied());
+        let socket = match (inherited, bound) {
+            (Some(descriptor), _) => adopt(descriptor, listener.address)?,
+            (None, Some(bound)) => bound,
+            (None, None) => super::socket::bind(listener.address, super::BACKLOG)?,
+        };
+        if let Some(fds) = fds {
+            fds.lock().add(key, socket.as_raw_fd());
+        }
+        TcpListener::from_std(socket)
     }
 }
 
 /// The accept loop of one socket.
 struct Accept {
-    place: u16,
-    id: ListenerId,
+    listener: Arc<Listener>,
     shutdown: ShutdownWatch,
 }
 
 impl Accept {
-    async fn run(mut self, listener: TcpListener) {
+    async fn run(mut self, socket: TcpListener) {
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = socket.accept() => accepted,
                 _ = self.shutdown.changed() => return,
             };
             match accepted {
-                Ok((stream, peer)) => self.welcome(stream, peer),
-                Err(error) => self.rest(&error).await,
-            }
-        }
-    }
-
-    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
-        // Without it an answer in two packets would wait for an acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let connection = Connection { peer, listener: self.place, verdict: Verdict::Plain };
-        let open = Open::new(self.id);
-        let shutdown = self.shutdown.clone();
-        tokio::spawn(async move {
-            serve(stream, connection, shutdown).await;
-            drop(open);
-        });
-    }
-
-    /// Out of descriptors, most likely: others have to end first.
-    async fn rest(&self, error: &io::Error) {
-        tracing::warn!(%error, "a connection could not be accepted");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Counts a connection while it is open.
-struct Open(ListenerId);
-
-impl Open {
-    fn new(id: ListenerId) -> Self {
-        with(|core| core.metrics().accepted(id));
-        Self(id)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        with(|core| core.metrics().closed(self.0));
-    }
-}
-
-/// Serves one connection to its end.
-async fn serve<S>(mut stream: S, connection: Connection, mut shutdown: ShutdownWatch)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let Some(mut lane) = with(|core| {
-        let timeouts = core.plan_ref().timeouts;
-        Lane::new(connection, timeouts, core.clock.mono())
-    }) else {
-        return;
-    };
-    loop {
-        match next(&mut lane, &mut stream, &mut shutdown).await {
-            Exit::Closed => break,
-            Exit::Wait(exchange, need) => {
-                let Some(plan) = with(Core::plan) else { break };
-                let is_head = exchange.head.verb == Some(sluice_api::Verb::Head);
-                let stall = plan.timeouts.body;
-                let trip = Trip { exchange, plan, way: Way::Lane, length: BodyLength::Empty };
-                let mut down = LaneDownstream::new(&mut stream, is_head, stall);
-                if Box::pin(drive(trip, need, &mut down)).await == Arrival::Close {
-                    break;
+                Ok((stream, peer)) => connection::welcome(stream, peer, &self.listener, &self.shutdown),
+                Err(error) => {
+                    // Out of descriptors, most likely: others have to end first.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
-                lane.resume(&[]);
             }
-            Exit::Session(_) | Exit::Http2(_) => break,
         }
     }
-    // A half-closed connection lets the last answer arrive; an error here changes nothing.
-    let _ = stream.shutdown().await;
-}
-
-/// Runs the lane until it gives the connection up. The shutdown signal is listened to once, and costs nothing per
-/// request: it only wakes the connection, and the lane looks whether the process drains when it has nothing to read.
-async fn next<S: AsyncRead + AsyncWrite + Unpin>(lane: &mut Lane, stream: &mut S, shutdown: &mut ShutdownWatch) -> Exit {
-    let mut signal = pin!(shutdown.changed());
-    let mut listening = false;
-    poll_fn(|cx| {
-        if !listening {
-            listening = true;
-            if let Poll::Ready(_) = signal.as_mut().poll(cx) {
-                with(|core| core.gateway.drain());
-            }
-        }
-        lane.poll(stream, cx)
-    })
-    .await
 }

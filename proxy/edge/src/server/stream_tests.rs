@@ -1,6 +1,8 @@
 //! What leaves a stream, and in how many writes.
 
 use std::os::fd::RawFd;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
@@ -8,9 +10,12 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// Takes at most `per_write` bytes at once, is not ready every other time if `stalls`, and keeps what it took.
+/// Takes at most `per_write` bytes at once, is not ready every other time if `stalls`, and keeps what it took. Gives
+/// `input` to be read, then nothing more.
 #[derive(Debug, Default)]
 struct Sink {
+    input: Vec<u8>,
+    count: Arc<AtomicUsize>,
     taken: Vec<u8>,
     writes: usize,
     per_write: usize,
@@ -40,7 +45,12 @@ impl Transport for Sink {
 }
 
 impl AsyncRead for Sink {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.input.is_empty() {
+            return Poll::Pending;
+        }
+        let size = self.input.len().min(buf.remaining());
+        buf.put_slice(&self.input.drain(..size).collect::<Vec<_>>());
         Poll::Ready(Ok(()))
     }
 }
@@ -63,6 +73,7 @@ impl AsyncWrite for Sink {
         let all: Vec<u8> = bufs.iter().flat_map(|b| b.iter().copied()).take(self.per_write).collect();
         self.taken.extend_from_slice(&all);
         self.writes += 1;
+        self.count.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Ok(all.len()))
     }
 
@@ -246,4 +257,53 @@ async fn pingoras_session_answers_in_one_write() {
     let stream = EdgeStream::<Sink>::reclaim(stream).unwrap();
     assert_eq!(stream.transport.writes, 1);
     assert!(stream.transport.taken.ends_with(b"\r\n\r\nhello"));
+}
+
+/// A client's preface, its empty SETTINGS, and `count` requests for `/`.
+fn http2_requests(count: u32) -> Vec<u8> {
+    const HEADERS: &[u8] = &[0, 0, 6, 1, 5];
+    const GET_ROOT_OF_A: &[u8] = &[0x82, 0x86, 0x84, 0x41, 1, b'a'];
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    for request in 0..count {
+        bytes.extend([HEADERS, &(2 * request + 1).to_be_bytes(), GET_ROOT_OF_A].concat());
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn pingoras_http2_answers_of_one_read_leave_in_one_write() {
+    use pingora_core::protocols::Digest;
+    use pingora_core::protocols::http::v2::server::{H2Accept, HttpSession, handshake};
+    use pingora_http::ResponseHeader;
+
+    let mut stream = Sink::stream(usize::MAX, false, Writing::Http2);
+    stream.transport.input = http2_requests(64);
+    let count = stream.transport.count.clone();
+    let mut connection = handshake(Box::new(stream), None).await.unwrap();
+    let digest = Arc::new(Digest::default());
+    let mut answered = 0;
+    let mut writes_before = 0;
+    std::future::poll_fn(|cx| {
+        let mut sessions = Vec::new();
+        while let Poll::Ready(next) = pin!(HttpSession::from_h2_conn(&mut connection, digest.clone())).poll(cx) {
+            let Some(H2Accept::Session(session)) = next.unwrap() else { panic!("refused") };
+            sessions.push(session);
+        }
+        if sessions.is_empty() {
+            return Poll::Ready(());
+        }
+        answered += sessions.len();
+        writes_before = count.load(Ordering::Relaxed);
+        for mut session in sessions {
+            let head = ResponseHeader::build(200, None).unwrap();
+            session.write_response_header(Box::new(head), false).unwrap();
+            let mut body = session.take_response_body_writer().unwrap();
+            body.send_data(vec![b'x'; 350].into(), true).unwrap();
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    assert_eq!(answered, 64);
+    assert_eq!(count.load(Ordering::Relaxed), writes_before + 1);
 }

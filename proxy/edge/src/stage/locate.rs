@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::frame::Refusal;
 use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Reply, Route};
 use crate::message::field::FieldKind;
@@ -42,6 +43,8 @@ pub enum Verdict {
     NoMethod,
     /// This listener sends everybody to another port.
     Redirected,
+    /// The domain and the one whose client certificate was verified are not the same.
+    Misdirected,
 }
 
 /// An API and how the rest of the path is to be read.
@@ -80,6 +83,7 @@ fn refuse(exchange: &mut Exchange<'_>, verdict: Verdict) -> Flow {
     Flow::Answer(Reply::Fault(match verdict {
         Verdict::NoMethod => Fault::NoMethod,
         Verdict::Redirected => Fault::Redirect,
+        Verdict::Misdirected => Fault::Refused(Refusal::Misdirected),
         _ => Fault::Forbidden,
     }))
 }
@@ -87,7 +91,11 @@ fn refuse(exchange: &mut Exchange<'_>, verdict: Verdict) -> Flow {
 fn place(exchange: &Exchange<'_>, plan: &Plan, listener: &ListenerPlan) -> Result<Place, Verdict> {
     let head = &exchange.head;
     let (path, host) = (head.path_span(), without_port(head.host()));
-    if let Some(domain) = plan.domains.find(host) {
+    let domain = plan.domains.find(host);
+    if domain.and_then(|d| d.mutual) != exchange.connection.mutual {
+        return Err(Verdict::Misdirected);
+    }
+    if let Some(domain) = domain {
         let (mapping, rest) = domain.find(head.path()).ok_or(Verdict::NoBasePath)?;
         let path = Span::within(head.bytes(), rest);
         return Ok(Place { api: mapping.api, stage: mapping.stage, path, by: Verdict::Domain });

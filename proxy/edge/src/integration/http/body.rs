@@ -80,6 +80,21 @@ impl BodyReader {
         }
     }
 
+    /// The next piece, waited for; `None` at the end.
+    pub async fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        self.buffer.consume(std::mem::take(&mut self.lent));
+        loop {
+            if let Some(len) = self.ready()? {
+                self.lent = len;
+                return Ok(Some(self.buffer.filled().get(..len).unwrap_or_default()));
+            }
+            if self.is_done() {
+                return Ok(None);
+            }
+            self.read().await?;
+        }
+    }
+
     /// Waits for more. A body that ends too early is an error.
     pub async fn read(&mut self) -> io::Result<()> {
         let connection = self.connection.as_mut().ok_or(io::ErrorKind::NotConnected)?;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 /// Bytes of a buffer.
-pub const SIZE: usize = 64 * 1024;
+pub(super) const SIZE: usize = 64 * 1024;
 /// Spare buffers that a worker keeps.
 const SPARE: usize = 64;
 

@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// An idle connection to the origin on which nothing has happened: the most recently used one.
-pub fn take(origin: OriginId) -> Option<Connection> {
+pub(super) fn take(origin: OriginId) -> Option<Connection> {
     POOL.with_borrow_mut(|pool| {
         let idle = pool.idle.get_mut(&origin)?;
         while let Some((connection, since)) = idle.pop() {
@@ -39,7 +39,7 @@ pub fn take(origin: OriginId) -> Option<Connection> {
 }
 
 /// Keeps a connection whose answer was read to its end.
-pub fn put(origin: OriginId, connection: Connection) {
+pub(super) fn put(origin: OriginId, connection: Connection) {
     POOL.with_borrow_mut(|pool| {
         if pool.count >= IN_ALL {
             pool.sweep();

@@ -32,7 +32,7 @@ pub enum TlsError {
 
 /// TLS of one origin.
 #[derive(Clone)]
-pub struct OriginTls {
+pub(super) struct OriginTls {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
@@ -45,13 +45,13 @@ impl std::fmt::Debug for OriginTls {
 
 impl OriginTls {
     /// TLS to a server called `name`, trusted by `ca_file` or by the system.
-    pub fn new(name: &str, ca_file: Option<&Path>) -> Result<Self, TlsError> {
+    pub(super) fn new(name: &str, ca_file: Option<&Path>) -> Result<Self, TlsError> {
         let name = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.into()))?;
         Ok(Self { connector: TlsConnector::from(client_config(ca_file)?), name })
     }
 
     /// The handshake.
-    pub async fn connect(
+    pub(super) async fn connect(
         &self,
         tcp: tokio::net::TcpStream,
     ) -> io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {

@@ -38,7 +38,8 @@ impl Compiler<'_> {
             verb,
             path: resource.path.as_str().into(),
             bucket: self.bucket(name.clone(), throttle)?,
-            cache: match cached {
+            // A fixed answer costs no more than a stored one.
+            cache: match cached && !matches!(method.integration.kind, IntegrationKind::Mock(_)) {
                 true => self.cache_plan(api, stage, &key, method, settings, own.is_some(), &variables)?,
                 false => None,
             },

@@ -1,0 +1,183 @@
+//! One connection from its acceptance to its end: PROXY header, TLS, then the lane or HTTP/2.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use pingora_core::server::ShutdownWatch;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::connections::OpenConnection;
+use super::core::{Core, with};
+use super::drive::{Arrival, Trip, drive};
+use super::lane::{Exit, Lane};
+use super::lane_downstream::LaneDownstream;
+use super::listeners::Listener;
+use super::rewound::Rewound;
+use super::stream::{EdgeStream, Transport, Writing};
+use super::{http2, proxy_protocol, session};
+use crate::observe::metrics::{ListenerId, Way};
+use crate::stage::accept::{Connection, Verdict, domain_id};
+use crate::stage::prepare::BodyLength;
+
+/// Takes a connection in.
+pub fn welcome(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, shutdown: &ShutdownWatch) {
+    // Without it an answer in two packets would wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let shutdown = shutdown.clone();
+    if listener.proxy_protocol || listener.tls.load().is_some() {
+        tokio::spawn(prelude(stream, peer, listener.clone(), shutdown));
+        return;
+    }
+    let Some(open) = Open::new(listener, peer) else { return };
+    let connection = Connection { peer, listener: listener.place, verdict: Verdict::Plain, mutual: None };
+    tokio::spawn(serve(EdgeStream::new(stream, peer, None), connection, shutdown, open));
+}
+
+/// PROXY header and TLS handshake, under one deadline; then the connection itself, in a task of its own so that this
+/// one's memory is given back.
+async fn prelude(mut stream: TcpStream, mut peer: SocketAddr, listener: Arc<Listener>, shutdown: ShutdownWatch) {
+    let Some(limit) = with(|core| core.plan_ref().timeouts.handshake) else { return };
+    let deadline = tokio::time::Instant::now() + limit;
+    if listener.proxy_protocol {
+        match tokio::time::timeout_at(deadline, proxy_protocol::read_header(&mut stream)).await {
+            Ok(Ok(source)) => peer = source.unwrap_or(peer),
+            Ok(Err(error)) => return refused(&listener, &error),
+            Err(error) => return refused(&listener, &error),
+        }
+    }
+    let Some(open) = Open::new(&listener, peer) else { return };
+    let Some(store) = listener.tls.load_full() else {
+        let connection = Connection { peer, listener: listener.place, verdict: Verdict::Plain, mutual: None };
+        tokio::spawn(serve(EdgeStream::new(stream, peer, None), connection, shutdown, open));
+        return;
+    };
+    let handshaken = match tokio::time::timeout_at(deadline, store.accept(stream)).await {
+        Ok(Ok(handshaken)) => handshaken,
+        Ok(Err(error)) => return refused(&listener, &error),
+        Err(error) => return refused(&listener, &error),
+    };
+    let domain = handshaken.domain;
+    let mutual = domain.name().filter(|_| domain.is_mutual()).map(domain_id);
+    let verdict = if mutual.is_some() { Verdict::MutualTls } else { Verdict::Tls };
+    let connection = Connection { peer, listener: listener.place, verdict, mutual };
+    let stream = EdgeStream::new(handshaken.stream, peer, Some(domain));
+    if stream.is_http2() {
+        tokio::spawn(serve_http2(stream, connection, shutdown, open));
+    } else {
+        tokio::spawn(serve(stream, connection, shutdown, open));
+    }
+}
+
+fn refused(listener: &Listener, error: &dyn std::error::Error) {
+    tracing::debug!(%error, address = %listener.address, "a connection was refused");
+    with(|core| core.metrics().refused(listener.id));
+}
+
+/// Counts a connection while it is open.
+struct Open {
+    id: ListenerId,
+    _per_address: OpenConnection,
+}
+
+impl Open {
+    fn new(listener: &Listener, peer: SocketAddr) -> Option<Self> {
+        let counted = listener.per_address.try_open(peer.ip());
+        with(|core| match &counted {
+            Some(_) => {
+                core.metrics().accepted(listener.id);
+                core.gateway.opened();
+            }
+            None => core.metrics().refused(listener.id),
+        });
+        Some(Self { id: listener.id, _per_address: counted? })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        with(|core| {
+            core.metrics().closed(self.id);
+            core.gateway.closed();
+        });
+    }
+}
+
+async fn serve_http2<S: Transport>(
+    mut stream: EdgeStream<S>,
+    connection: Connection,
+    shutdown: ShutdownWatch,
+    _open: Open,
+) {
+    stream.set_writing(Writing::Http2);
+    Box::pin(http2::serve(Box::new(stream), connection, shutdown)).await;
+}
+
+/// Serves one HTTP/1.1 connection to its end.
+async fn serve<S: Transport>(
+    mut stream: EdgeStream<S>,
+    connection: Connection,
+    mut shutdown: ShutdownWatch,
+    open: Open,
+) {
+    let Some(mut lane) = with(|core| {
+        let timeouts = core.plan_ref().timeouts;
+        Lane::new(connection, timeouts, core.clock.mono())
+    }) else {
+        return;
+    };
+    loop {
+        match next(&mut lane, &mut stream, &mut shutdown).await {
+            Exit::Closed => break,
+            Exit::Wait(exchange, need) => {
+                let Some(plan) = with(Core::plan) else { break };
+                let is_head = exchange.head.verb == Some(sluice_api::Verb::Head);
+                let stall = plan.timeouts.body;
+                let trip = Trip { exchange, plan, way: Way::Lane, length: BodyLength::Empty };
+                let mut down = LaneDownstream::new(&mut stream, is_head, stall);
+                match Box::pin(drive(trip, need, &mut down)).await {
+                    Arrival::Open => lane.resume(&[]),
+                    Arrival::Close => break,
+                    Arrival::Broken => return,
+                }
+            }
+            Exit::Session(bytes) => {
+                let closing = lane.is_closing();
+                match Box::pin(session::serve(stream, &bytes, connection, closing)).await {
+                    Some((back, rest)) => {
+                        stream = back;
+                        lane.resume(&rest.unwrap_or_else(BytesMut::new));
+                    }
+                    None => return,
+                }
+            }
+            Exit::Http2(bytes) => {
+                let (transport, peer, domain) = stream.into_parts();
+                let stream = EdgeStream::new(Rewound::new(bytes, transport), peer, domain);
+                return serve_http2(stream, connection, shutdown, open).await;
+            }
+        }
+    }
+    // The peer may have gone already; then nobody is left to be told.
+    let _ = stream.shutdown().await;
+}
+
+/// Runs the lane until it gives the connection up. The shutdown signal is listened to once, and costs nothing per
+/// request: it only wakes the connection, and the lane looks whether the process drains when it has nothing to read.
+async fn next<S: Transport>(lane: &mut Lane, stream: &mut EdgeStream<S>, shutdown: &mut ShutdownWatch) -> Exit {
+    let mut signal = pin!(shutdown.changed());
+    let mut listening = true;
+    poll_fn(|cx| {
+        if listening {
+            listening = false;
+            if signal.as_mut().poll(cx).is_ready() {
+                with(|core| core.gateway.drain());
+            }
+        }
+        lane.poll(stream, cx)
+    })
+    .await
+}

@@ -1,0 +1,190 @@
+//! HTTP/1.1 requests with a body, and everything else that the lane leaves to Pingora's `ServerSession`.
+//!
+//! One request, then the connection goes back to the lane with what was read behind it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pingora_core::protocols::http::ServerSession;
+
+use super::core::with;
+use super::downstream::{Downstream, RequestBody};
+use super::drive::{Arrival, Trip, drive};
+use super::pingora_head;
+use super::stream::{EdgeStream, Transport, Writing};
+use crate::message::encode::{Framing, ResponseHead};
+use crate::message::field::FieldKind;
+use crate::message::head::{Head, Version};
+use crate::observe::metrics::Way;
+use crate::plan::Plan;
+use crate::stage::accept::Connection;
+use crate::stage::frame::{self, Refusal};
+use crate::stage::prepare::BodyLength;
+use crate::stage::{Exchange, Fault, Stop};
+
+/// Serves the request that `bytes` begin with. The connection comes back if it can carry another.
+pub async fn serve<S: Transport>(
+    mut stream: EdgeStream<S>,
+    bytes: &[u8],
+    connection: Connection,
+    closing: bool,
+) -> Option<(EdgeStream<S>, Option<BytesMut>)> {
+    let plan = with(|core| core.plan())?;
+    stream.set_writing(Writing::Http1);
+    let mut session = ServerSession::new_http1(Box::new(stream));
+    session.set_pipelining_enabled(true);
+    session.set_pipelined_prefix(BytesMut::from(bytes));
+    session.set_read_timeout(Some(plan.timeouts.body));
+    session.set_write_timeout(Some(plan.timeouts.body));
+    // The lane has seen the whole head already, so this waits for nothing.
+    let read = tokio::time::timeout(plan.timeouts.head, session.read_request()).await;
+    if !matches!(read, Ok(Ok(true))) {
+        return None;
+    }
+    let mut down = SessionDownstream::new(session, &plan);
+    match request(&mut down, &plan, connection, closing).await {
+        Arrival::Broken => None,
+        Arrival::Open | Arrival::Close => give_back(down.session).await,
+    }
+}
+
+async fn request(down: &mut SessionDownstream, plan: &Arc<Plan>, connection: Connection, closing: bool) -> Arrival {
+    let header = down.session.req_header();
+    let version = if header.version == http::Version::HTTP_10 { Version::Http10 } else { Version::Http11 };
+    let head = pingora_head::request(header, version);
+    let refusal = head.as_ref().err().copied();
+    let Some(mut head) = head.ok().or_else(|| Head::flat(version, b"GET", b"/", b"", std::iter::empty())) else {
+        return Arrival::Broken;
+    };
+    head.has_body = !down.session.is_body_empty();
+    head.close = closing || down.session.get_keepalive().is_none();
+    let length = match (head.has_body, pingora_head::content_length(&head)) {
+        (false, _) => BodyLength::Empty,
+        (true, Some(n)) => BodyLength::Known(n),
+        (true, None) => BodyLength::Unknown,
+    };
+    let refusal = refusal.or_else(|| refuse(&head, length, plan));
+    down.continues = head.has(FieldKind::Expect);
+    down.silent = head.verb == Some(sluice_api::Verb::Head);
+    let exchange = with(|core| Exchange::new(head, connection, core.clock.now(), core.ids.next()));
+    let Some(mut exchange) = exchange else { return Arrival::Broken };
+    exchange.ledger.frame = frame::Verdict::Session;
+    let mut trip = Trip { exchange: Box::new(exchange), plan: plan.clone(), way: Way::Session, length };
+    if let Some(refusal) = refusal {
+        trip.exchange.ledger.frame = frame::Verdict::Refused(refusal);
+        trip.fail(Fault::Refused(refusal));
+        return trip.deliver(None, down).await;
+    }
+    match trip.walk() {
+        Stop::Answered => trip.deliver(None, down).await,
+        Stop::Waiting(need) => drive(trip, need, down).await,
+    }
+}
+
+fn refuse(head: &Head<'_>, length: BodyLength, plan: &Plan) -> Option<Refusal> {
+    if let Err(refusal) = frame::check(head) {
+        // HTTP/1.0 may come without a Host.
+        let excused = refusal == Refusal::Host && head.version == Version::Http10 && head.host().is_empty();
+        return (!excused).then_some(refusal);
+    }
+    match length {
+        BodyLength::Known(n) if n > plan.limits.body_size => Some(Refusal::BodyTooLarge),
+        _ => None,
+    }
+}
+
+/// What is left of the request's body is read away, within bounds, or the connection ends.
+async fn give_back<S: Transport>(mut session: ServerSession) -> Option<(EdgeStream<S>, Option<BytesMut>)> {
+    if !session.is_body_done() {
+        session.set_keepalive(None);
+    }
+    let (stream, rest) = session.finish().await.ok()??.into_parts();
+    let mut stream = EdgeStream::reclaim(stream)?;
+    stream.set_writing(Writing::Direct);
+    Some((*stream, rest))
+}
+
+/// The client's side of a request that came through `ServerSession`.
+struct SessionDownstream {
+    session: ServerSession,
+    /// The client waits for `100 Continue`.
+    continues: bool,
+    silent: bool,
+    received: u64,
+    limit: u64,
+    stall: Duration,
+}
+
+impl SessionDownstream {
+    fn new(session: ServerSession, plan: &Plan) -> Self {
+        let (limit, stall) = (plan.limits.body_size, plan.timeouts.body);
+        Self { session, continues: false, silent: false, received: 0, limit, stall }
+    }
+}
+
+impl RequestBody for SessionDownstream {
+    async fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        if std::mem::take(&mut self.continues) {
+            self.session.write_continue_response().await.map_err(broken)?;
+        }
+        let read = tokio::time::timeout(self.stall, self.session.read_request_body()).await;
+        let piece = read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(broken)?;
+        self.received += piece.as_ref().map_or(0, |p| p.len() as u64);
+        match self.received > self.limit {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(piece),
+        }
+    }
+}
+
+impl Downstream for SessionDownstream {
+    type Body = Self;
+
+    fn body(&mut self) -> &mut Self {
+        self
+    }
+
+    async fn begin(&mut self, head: &ResponseHead<'_>, _: &[u8; 29], close: bool) -> io::Result<()> {
+        let mut header = pingora_head::response(head, false).map_err(broken)?;
+        if head.framing == Framing::Unknown {
+            match self.session.req_header().version {
+                http::Version::HTTP_10 => self.session.set_keepalive(None),
+                _ => header.insert_header("Transfer-Encoding", "chunked").map_err(broken)?,
+            }
+        }
+        self.silent |= head.framing == Framing::Bodiless;
+        if close || !self.session.is_body_done() {
+            self.session.set_keepalive(None);
+        }
+        self.session.write_response_header(Box::new(header)).await.map_err(broken)
+    }
+
+    async fn send(&mut self, piece: &[u8]) -> io::Result<()> {
+        if self.silent || piece.is_empty() {
+            return Ok(());
+        }
+        self.session.write_response_body(Bytes::copy_from_slice(piece), false).await.map_err(broken)
+    }
+
+    async fn send_shared(&mut self, piece: &Bytes) -> io::Result<()> {
+        if self.silent || piece.is_empty() {
+            return Ok(());
+        }
+        self.session.write_response_body(piece.clone(), false).await.map_err(broken)
+    }
+
+    /// Pingora flushes after each piece.
+    async fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        self.session.finish_body().await.map_err(broken)
+    }
+}
+
+fn broken(error: Box<pingora_core::Error>) -> io::Error {
+    io::Error::other(error.to_string())
+}
