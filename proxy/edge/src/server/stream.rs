@@ -31,10 +31,11 @@ use tokio_rustls::server::TlsStream;
 
 use super::tls::TlsDomain;
 
-/// What may wait for a flush in HTTP/1.1, bytes: a head and a body of common size.
-const HTTP1_WAITING: usize = 16 * 1024;
-/// What may wait for a flush in HTTP/2, bytes: the frames of a batch.
-const HTTP2_WAITING: usize = 64 * 1024;
+/// What may wait for a flush, bytes: a head and a body of common size, or the frames of a batch. The `h2` crate flushes
+/// after as much.
+const WAITING: usize = 16 * 1024;
+/// What begins nothing that waits, bytes: a write of its own costs less than the copy.
+const LARGE: usize = 4 * 1024;
 /// Pieces that leave in one vectored write, with what waits; any beyond are left to the next.
 const PIECES: usize = 16;
 
@@ -46,19 +47,9 @@ pub enum Writing {
     Direct,
     /// Small pieces wait for a flush or for a large one.
     Http1,
-    /// As for HTTP/1.1, with more room; and the stream says that it takes no vectored writes, because the `h2` crate would
-    /// flush every one of them.
+    /// As for HTTP/1.1; and the stream says that it takes no vectored writes, because the `h2` crate would flush every one
+    /// of them.
     Http2,
-}
-
-impl Writing {
-    const fn may_wait(self) -> usize {
-        match self {
-            Self::Direct => 0,
-            Self::Http1 => HTTP1_WAITING,
-            Self::Http2 => HTTP2_WAITING,
-        }
-    }
 }
 
 /// What an [`EdgeStream`] runs over.
@@ -156,6 +147,11 @@ impl<S: Transport> EdgeStream<S> {
         self.waiting.get(self.sent..).unwrap_or_default()
     }
 
+    fn may_wait(&self, size: usize) -> bool {
+        let is_small = size < LARGE || self.is_waiting();
+        self.writing != Writing::Direct && is_small && self.waiting.len() + size <= WAITING
+    }
+
     /// Keeps the pieces for later.
     fn hold(&mut self, pieces: &[IoSlice<'_>]) {
         if self.waiting.capacity() == 0 {
@@ -178,7 +174,10 @@ impl<S: Transport> EdgeStream<S> {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let size: usize = pieces.iter().map(|piece| piece.len()).sum();
-        if self.waiting.len() + size <= self.writing.may_wait() {
+        if size == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        if self.may_wait(size) {
             self.hold(pieces);
             return Poll::Ready(Ok(size));
         }
@@ -312,7 +311,7 @@ impl<S: Transport> Peek for EdgeStream<S> {}
 mod buffers {
     use std::cell::RefCell;
 
-    use super::{HTTP1_WAITING, HTTP2_WAITING};
+    use super::WAITING;
 
     /// Buffers kept for later; a connection seldom holds one beyond the poll that took it.
     const SPARE: usize = 8;
@@ -323,7 +322,7 @@ mod buffers {
 
     pub(super) fn take() -> Vec<u8> {
         let spare = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop());
-        spare.ok().flatten().unwrap_or_else(|| Vec::with_capacity(HTTP1_WAITING))
+        spare.ok().flatten().unwrap_or_else(|| Vec::with_capacity(WAITING))
     }
 
     pub(super) fn give_back(mut buffer: Vec<u8>) {
@@ -331,7 +330,7 @@ mod buffers {
         // While the thread ends there is no list any more, and the buffer is freed.
         let _ = BUFFERS.try_with(|buffers| {
             let mut buffers = buffers.borrow_mut();
-            if buffers.len() < SPARE && buffer.capacity() <= HTTP2_WAITING {
+            if buffers.len() < SPARE {
                 buffers.push(buffer);
             }
         });
