@@ -4,7 +4,7 @@
 //! `handshake` brings a connection up, `sessions` holds what resumption needs beyond a reload.
 //!
 //! A reload makes a new [`TlsStore`] or fails as a whole; connections keep what their handshake chose. It does not watch
-//! files, and revocation lists are not looked at.
+//! files, looks at no revocation lists, and leaves it to stage `locate` that host and server name agree under mutual TLS.
 
 mod files;
 mod handshake;

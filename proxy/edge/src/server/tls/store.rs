@@ -35,7 +35,6 @@ struct Names {
     exact: HashMap<Box<str>, Arc<TlsDomain>>,
     /// Without the leading `*.`.
     wildcard: HashMap<Box<str>, Arc<TlsDomain>>,
-    has_mutual: bool,
 }
 
 impl TlsStore {
@@ -74,23 +73,6 @@ impl TlsStore {
     pub fn find(&self, server_name: Option<&str>) -> Option<&Arc<TlsDomain>> {
         server_name.and_then(|name| self.names.find(name)).or(self.fallback.as_ref())
     }
-
-    /// Whether a request for `host` (without its port) may come over a connection whose handshake chose `connection`,
-    /// `None` being a connection without TLS.
-    ///
-    /// Where one of the two has mutual TLS both must be the same domain: else a client could shake hands for one domain
-    /// and speak to another. A request that may not is answered with 421.
-    pub fn may_serve(&self, connection: Option<&TlsDomain>, host: &str) -> bool {
-        let is_mutual = connection.is_some_and(TlsDomain::is_mutual);
-        if !self.names.has_mutual && !is_mutual {
-            return true;
-        }
-        let wanted = self.names.find(host).map(Arc::as_ref);
-        if !is_mutual && !wanted.is_some_and(TlsDomain::is_mutual) {
-            return true;
-        }
-        is_mutual && connection.and_then(TlsDomain::name) == wanted.and_then(TlsDomain::name)
-    }
 }
 
 impl TlsDomain {
@@ -111,7 +93,6 @@ impl TlsDomain {
 
 impl Names {
     fn insert(&mut self, name: &str, domain: Arc<TlsDomain>) {
-        self.has_mutual |= domain.is_mutual;
         match name.strip_prefix("*.") {
             Some(rest) => self.wildcard.insert(rest.into(), domain),
             None => self.exact.insert(name.into(), domain),
@@ -119,10 +100,7 @@ impl Names {
     }
 
     fn find(&self, name: &str) -> Option<&Arc<TlsDomain>> {
-        // rustls gives server names in lower case; a host may come in any.
-        if name.bytes().any(|b| b.is_ascii_uppercase()) {
-            return self.find(&name.to_ascii_lowercase());
-        }
+        // rustls gives server names in lower case.
         self.exact.get(name).or_else(|| self.wildcard.get(name.split_once('.')?.1))
     }
 }

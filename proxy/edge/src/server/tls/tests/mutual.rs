@@ -1,4 +1,4 @@
-//! Client certificates: who gets in, and what a connection may be used for afterwards.
+//! Client certificates: who gets in.
 
 use super::*;
 use crate::server::stream::EdgeStream;
@@ -58,47 +58,4 @@ async fn no_session_is_resumed() {
             assert!(!connection.is_resumed());
         }
     }
-}
-
-#[test]
-fn host_and_handshake_must_agree() {
-    let ca = Authority::new();
-    let domains = [ca.mutual_domain("*.example.com"), ca.mutual_domain("api.test"), ca.domain("open.test")];
-    let store = store(&domains, Some(&ca.issue("fallback")));
-    let chosen = |name| store.find(Some(name)).map(Arc::as_ref);
-    let (wild, guarded, open, fallback) =
-        (chosen("a.example.com"), chosen("api.test"), chosen("open.test"), chosen("x"));
-    for (connection, host, expected) in [
-        (wild, "a.example.com", true),
-        (wild, "B.EXAMPLE.COM", true),
-        (wild, "api.test", false),
-        (wild, "open.test", false),
-        (wild, "unknown.test", false),
-        (guarded, "api.test", true),
-        (guarded, "a.example.com", false),
-        (open, "open.test", true),
-        (open, "unknown.test", true),
-        (open, "api.test", false),
-        (fallback, "open.test", true),
-        (fallback, "a.example.com", false),
-        (None, "open.test", true),
-        (None, "unknown.test", true),
-        (None, "api.test", false),
-    ] {
-        let name = connection.and_then(TlsDomain::name);
-        assert_eq!(store.may_serve(connection, host), expected, "{name:?} {host}");
-    }
-}
-
-#[test]
-fn a_connection_from_before_a_reload_has_shown_no_certificate() {
-    let ca = Authority::new();
-    let before = store(&[ca.domain("api.test")], None);
-    let after = store(&[ca.mutual_domain("api.test")], None);
-    let connection = before.find(Some("api.test")).map(Arc::as_ref);
-    assert!(before.may_serve(connection, "api.test"));
-    assert!(!after.may_serve(connection, "api.test"));
-    let connection = after.find(Some("api.test")).map(Arc::as_ref);
-    assert!(before.may_serve(connection, "api.test"));
-    assert!(!before.may_serve(connection, "other.test"));
 }
