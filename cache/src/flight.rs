@@ -57,7 +57,7 @@ impl Default for Limits {
         Self {
             followers: 10_000,
             object_bytes: 1024 * 1024,
-            buffered_bytes: 64 * 1024 * 1024,
+            buffered_bytes: 16 * 1024 * 1024,
             alone_for_ns: 10_000_000_000,
             alone_keys: 16 * 1024,
         }

@@ -348,6 +348,20 @@ fn window_is_full(window: &mut Window) {
 }
 
 #[test]
+fn a_window_that_opens_after_all_was_read_does_not_wait_for_that() {
+    let flights = flights();
+    let (mut filling, mut own) = lead(&flights).storable(head(), None).unwrap();
+    filling.push(&[0; 90_000]).unwrap();
+    let bell = Arc::new(Bell::default());
+    assert!(poll(pin!(own.next()), &bell).is_ready());
+    assert!(poll(pin!(own.next()), &bell).is_pending());
+    let mut window = filling.overflow(0);
+    assert_eq!(bell.rung(), 1);
+    assert!(poll(pin!(own.next()), &bell).is_pending());
+    assert!(now(window.push(b"more")).is_ready());
+}
+
+#[test]
 fn an_abandoned_window_leaves_a_broken_body() {
     let flights = flights();
     let (filling, mut own) = lead(&flights).storable(head(), None).unwrap();
