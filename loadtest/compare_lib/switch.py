@@ -1,0 +1,91 @@
+"""Changes under load: reloads of the configuration, and an upgrade to a new process; nobody may notice."""
+
+import signal
+import time
+
+from . import candidates, clients, lab as lab_module, process, sluice
+from .outcome import Figure, Target
+from .tools import say
+
+CONNECTIONS = 64
+# How long a new process has to come up before the old one is told to go.
+COMES_UP = 2
+# How long the old process may take to be gone.
+GOES = 20
+
+
+def reload(lab, quick, outcome):
+    """SIGHUP, again and again, each time with another configuration."""
+    return _under_load(lab, outcome, 5 if quick else 10, _reloads)
+
+
+def upgrade(lab, quick, outcome):
+    """A new process takes the sockets over; then the old one gets SIGQUIT."""
+    return _under_load(lab, outcome, 12 if quick else 20, _upgrade)
+
+
+def _under_load(lab, outcome, seconds, change):
+    figure = Figure()
+    targets = [Target("0 socket errors"), Target("0 answers other than 200"), Target("the change took place")]
+    outcome.figures, outcome.targets = {"sluice": figure}, targets
+    outcome.note = f"wrk, {CONNECTIONS} connections, every answer looked at"
+    try:
+        server = lab.start("sluice", lab.job("sluice"))
+    except (candidates.Missing, RuntimeError, OSError) as reason:
+        figure.missing = str(reason)
+        return outcome
+    load = clients.start_wrk(server.url("plain", "/s350"), CONNECTIONS, seconds, lab.client_core)
+    try:
+        time.sleep(1)
+        changed = change(lab, server, seconds)
+        reading = clients.finish_wrk(load)
+    except (OSError, clients.ClientFailed) as reason:
+        load.kill()
+        load.wait()
+        figure.void = str(reason)
+        return outcome
+    finally:
+        lab.stop(server)
+    _judge(figure, targets, reading, changed)
+    return outcome
+
+
+def _judge(figure, targets, reading, changed):
+    figure.errors = reading.errors
+    figure.values = {"requests": reading.requests, "other_than_200": reading.wrong, "change": changed}
+    say(f"    {reading.requests:,} answers, {reading.errors} errors, {reading.wrong} wrong {reading.why}; {changed}")
+    targets[0].judge(f"{reading.errors} of {reading.requests:,}", reading.errors == 0 and reading.requests > 0)
+    targets[1].judge(f"{reading.wrong} {reading.why}".strip(), reading.wrong == 0)
+    targets[2].judge(changed, not changed.startswith("no:"))
+
+
+def _reloads(_lab, server, seconds):
+    """Says how often; each configuration differs from the one before."""
+    file, count = server.job.folder / "sluice.toml", max(3, seconds // 2)
+    for number in range(count):
+        text = sluice.configuration(server.job).replace('cache_ttl = "3600s"', f'cache_ttl = "{3_000 + number}s"')
+        file.write_text(text, encoding="utf-8")
+        server.process.signal(signal.SIGHUP)
+        time.sleep((seconds - 3) / count)
+    if not server.process.alive():
+        return "no: it ended"
+    return f"{count} reloads"
+
+
+def _upgrade(lab, server, _seconds):
+    """Says how long the old process took to go."""
+    folder, job = server.job.folder, server.job
+    command = [job.options["binary"], "run", "--upgrade", str(folder / "sluice.toml")]
+    new = process.Process("sluice, new", command, {lab.proxy_core}, folder / "new.log")
+    lab.adopt(new)
+    time.sleep(COMES_UP)
+    if not new.alive():
+        return f"no: the new process ended: {new.last_words()}"
+    server.process.signal(signal.SIGQUIT)
+    asked = time.monotonic()
+    if not server.process.await_end(GOES):
+        return f"no: the old process is still there after {GOES} s"
+    took = time.monotonic() - asked
+    if lab_module.fetch(server, "plain", "/s350") != (200, 350) or not new.alive():
+        return "no: the new process does not answer"
+    return f"the old process was gone after {took:.1f} s"
