@@ -65,6 +65,14 @@ audit: ## Licences, sources and duplicates of all dependencies; advisories where
 bench: needs ## Benchmarks of the parts
 	cargo bench --locked -p sluice-benches
 
+.PHONY: compare
+compare: build ## Sluice beside nginx, HAProxy and Varnish, at full length (needs root the first time)
+	loadtest/compare
+
+.PHONY: compare-quick
+compare-quick: build ## The same in less than five minutes
+	loadtest/compare --quick
+
 .PHONY: deb
 deb: needs ## A Debian package, under target/debian
 	@command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
