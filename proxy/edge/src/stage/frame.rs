@@ -257,7 +257,8 @@ fn check_host(host: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Whole escapes only, and no dot segments: an origin that resolves them would see a path that no rule was asked about.
+/// Whole escapes only, no fragment, and no dot segments: an origin that resolves them would see a path that no rule was
+/// asked about.
 #[inline]
 fn check_target(path: &[u8], query: Option<&[u8]>) -> Result<(), Refusal> {
     let (mut plain, mut dots) = (true, false);
@@ -277,25 +278,22 @@ fn check_target(path: &[u8], query: Option<&[u8]>) -> Result<(), Refusal> {
 
 #[cold]
 fn check_target_closely(path: &[u8], query: &[u8]) -> Result<(), Refusal> {
-    let visible = |b: &u8| b.is_ascii_graphic();
-    let whole = path.first() == Some(&b'/') && path.iter().chain(query).all(visible);
-    if !whole || !escapes_are_whole(path) || !escapes_are_whole(query) {
+    let visible = |b: &u8| b.is_ascii_graphic() && *b != b'#';
+    let whole = path.first() == Some(&b'/') && path.iter().chain(query).all(visible) && !path.contains(&b'\\');
+    if !whole || !escapes_are_whole(path) || !escapes_are_whole(query) || has_dot_segment(path) {
         return Err(Refusal::Target);
     }
-    match path.split(|b| *b == b'/').any(is_dot_segment) {
-        true => Err(Refusal::Target),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
-/// Bytes of a target that need no closer look: visible, and not `%`.
+/// Bytes of a target that need no closer look: visible, and none of `%`, `#` and the backslash.
 const TARGET_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut b = 0x21;
     while b < 0x7f {
         #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
         {
-            table[b] = b != b'%' as usize;
+            table[b] = b != b'%' as usize && b != b'#' as usize && b != b'\\' as usize;
         }
         b += 1;
     }
@@ -307,17 +305,21 @@ fn escapes_are_whole(text: &[u8]) -> bool {
     memchr::memchr_iter(b'%', text).all(|at| hex(at + 1) && hex(at + 2))
 }
 
-/// `.` or `..`, each dot perhaps escaped.
-fn is_dot_segment(segment: &[u8]) -> bool {
-    let (mut dots, mut rest) = (0, segment);
-    while !rest.is_empty() {
-        let after = match rest {
-            [b'.', after @ ..] | [b'%', b'2', b'e' | b'E', after @ ..] => after,
-            _ => return false,
+/// `.` or `..` as a segment of the path, dots and slashes perhaps escaped, parameters (`;a=b`) perhaps behind: some origin
+/// takes each of these for one.
+fn has_dot_segment(path: &[u8]) -> bool {
+    let (mut plain, mut rest) = (Vec::with_capacity(path.len()), path);
+    while let Some((first, after)) = rest.split_first() {
+        let (byte, after) = match rest {
+            [b'%', b'2', b'e' | b'E', after @ ..] => (b'.', after),
+            [b'%', b'2', b'f' | b'F', after @ ..] | [b'%', b'5', b'c' | b'C', after @ ..] => (b'/', after),
+            _ => (*first, after),
         };
-        (dots, rest) = (dots + 1, after);
+        plain.push(byte);
+        rest = after;
     }
-    dots == 1 || dots == 2
+    let name = |segment: &[u8]| segment.split(|b| *b == b';').next().is_some_and(|n| n == b"." || n == b"..");
+    plain.split(|b| *b == b'/').any(name)
 }
 
 fn digits(value: &[u8]) -> Option<u64> {

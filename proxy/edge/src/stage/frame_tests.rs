@@ -81,6 +81,12 @@ fn what_two_parties_could_read_differently_is_refused() {
         (Target, "GET /a/../b HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "GET /a/%2e%2E/b HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "GET /. HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (Target, "GET /a/..%2fb HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (Target, "GET /a%5C%2e.%5cb HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (Target, "GET /a/..;x=1/b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (Target, "GET /a\\b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (Target, "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (Target, "GET /?a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Expectation, "GET / HTTP/1.1\r\nHost: a\r\nExpect: cake\r\n\r\n"),
@@ -91,7 +97,10 @@ fn what_two_parties_could_read_differently_is_refused() {
 
 #[test]
 fn dots_inside_names_are_no_segments() {
-    assert!(matches!(framed("GET /.well-known/a..b/... HTTP/1.1\r\nHost: a\r\n\r\n"), Framed::Lane(_)));
+    for path in ["/.well-known/a..b/...", "/a%2Fb", "/..a%2f.b;x=..", "/%252e%252e/", "/a?x=/../"] {
+        let text = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(matches!(framed(&text), Framed::Lane(_)), "{path}");
+    }
 }
 
 #[test]
