@@ -144,6 +144,8 @@ pub struct CachePlan {
     pub prefixes: Vec<KeyPrefix>,
     /// What of the request goes into the key.
     pub rule: KeyRule,
+    /// The host is part of the key: the origin is sent the client's, and may answer for each host differently.
+    pub keys_host: bool,
     /// `Authorization` is part of the key.
     pub keys_authorization: bool,
     /// An answer to a request with an unkeyed `Authorization` is stored all the same, as AWS does.
@@ -172,9 +174,9 @@ pub enum KeyRule {
 pub enum KeyPart {
     /// A path variable, by its place among the captures.
     Path(usize),
-    /// The last value of a query parameter, decoded.
+    /// The values of a query parameter, decoded.
     Query(Box<str>),
-    /// The last value of a header field.
+    /// The values of a header field.
     Header(Box<str>),
     /// What `prepare` asks the origin for: `br`, `gzip` or nothing.
     AcceptEncoding,

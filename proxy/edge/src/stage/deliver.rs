@@ -87,14 +87,21 @@ pub fn outgoing<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, fields: &'e mut 
         cache_status: exchange.cache_status,
         apigw_id: is_aws(exchange, plan),
     };
-    let shared = |status, fields, body: &'e Bytes| {
-        let head = ResponseHead { status, fields, framing: framing(status, body.len()), variable };
+    let shared = |status, fields, framing, body: &'e Bytes| {
+        let head = ResponseHead { status, fields, framing, variable };
         Outgoing { head, body: Body::Shared(body), close: exchange.head.close }
     };
     match &exchange.reply {
-        Reply::Entry(entry) => shared(entry.status(), entry.head(), entry.body()),
+        Reply::Entry(entry) => {
+            // What is stored for HEAD has no body, and how long GET's is, it does not know.
+            let framing = match exchange.head.verb {
+                Some(Verb::Head) => Framing::Bodiless,
+                _ => framing(entry.status(), entry.body().len()),
+            };
+            shared(entry.status(), entry.head(), framing, entry.body())
+        }
         Reply::Mock => match mock(exchange, plan) {
-            Some(mock) => shared(mock.status, &mock.fields, &mock.body),
+            Some(mock) => shared(mock.status, &mock.fields, framing(mock.status, mock.body.len()), &mock.body),
             None => gateway(exchange, plan, Fault::Internal, fields, variable),
         },
         Reply::Origin => {

@@ -82,7 +82,7 @@ pub fn write_head(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http:
 pub fn write_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan, body: BodyLength) {
     let host = http.host.as_deref().map_or(exchange.head.host(), str::as_bytes);
     field(out, b"Host", host);
-    pass_fields(out, exchange, http);
+    pass_fields(out, exchange, plan, http);
     if let Some(class) = normalised_encoding(exchange, http) {
         field(out, b"Accept-Encoding", class);
     }
@@ -98,8 +98,11 @@ pub fn write_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, htt
     };
 }
 
-fn pass_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, http: &HttpPlan) {
+fn pass_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan) {
     let mut dropped = if http.aws { DROPPED | DROPPED_BY_AWS } else { DROPPED };
+    if !comes_from_a_trusted_proxy(exchange, plan) {
+        dropped |= FieldKind::XForwardedPort.bit();
+    }
     if !http.aws && exchange.key.is_some() {
         dropped |= FieldKind::AcceptEncoding.bit();
     }
@@ -130,7 +133,7 @@ fn join_cookies(out: &mut Vec<u8>, exchange: &Exchange<'_>) {
 
 /// The client's `Connection` names this field as one of its own connection. Asked of its fields only: what Sluice adds
 /// comes afterwards and cannot be named away.
-fn is_nominated(exchange: &Exchange<'_>, name: &[u8]) -> bool {
+pub(super) fn is_nominated(exchange: &Exchange<'_>, name: &[u8]) -> bool {
     let named = |v: &[u8]| v.split(|b| *b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(name));
     exchange.head.has(FieldKind::Connection) && exchange.head.values(FieldKind::Connection).any(named)
 }
@@ -144,7 +147,7 @@ fn normalised_encoding(exchange: &Exchange<'_>, http: &HttpPlan) -> Option<&'sta
 /// Appended for a trusted proxy, begun anew for anybody else.
 fn forwarding_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan) {
     let peer = exchange.connection.address();
-    let trusted = !plan.trusted_proxies.is_empty() && plan.trusted_proxies.contains(peer);
+    let trusted = comes_from_a_trusted_proxy(exchange, plan);
     let scheme = exchange.connection.scheme();
     let before = |kind| exchange.head.values(kind).filter(move |_| trusted);
     out.extend_from_slice(b"X-Forwarded-For: ");
@@ -163,6 +166,10 @@ fn forwarding_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan) {
     out.extend_from_slice(b";host=\"");
     out.extend_from_slice(exchange.head.host());
     let _ = write!(out, "\";proto={scheme}\r\n");
+}
+
+fn comes_from_a_trusted_proxy(exchange: &Exchange<'_>, plan: &Plan) -> bool {
+    !plan.trusted_proxies.is_empty() && plan.trusted_proxies.contains(exchange.connection.address())
 }
 
 fn list<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v [u8]>) {

@@ -1,7 +1,8 @@
 //! Stage 10, `recall`: the cache key, and what is stored under it.
 //!
 //! The key begins with the method's prefix (API, stage, namespace, verb, content hash) and names every part that the
-//! rule asks for; an absent parameter is not an empty one. A hit needs the permit. `rest-caching` in `docs/parity.md`.
+//! rule asks for; an absent parameter is not an empty one, and one that is there twice has both values in the key, for
+//! who can tell which one the origin reads. A hit needs the permit. `rest-caching` in `docs/parity.md`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use sluice_cache::key::KeyWriter;
 use sluice_cache::{Entry, Epoch, Fingerprint, Found, KeyRef};
 
 use super::authorize::Permit;
+use super::prepare::is_nominated;
 use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Need, Reply};
 use crate::message::encode::{CacheStatus, Forward};
@@ -102,6 +104,9 @@ fn look_up(
     let Some(mut writer) = rule.prefixes.get(verb as usize).map(|p| KeyWriter::start(context.key, p)) else {
         return Flow::Answer(Reply::Fault(Fault::Internal));
     };
+    if rule.keys_host {
+        writer.value(exchange.head.host());
+    }
     write_parts(&mut writer, &rule.rule, exchange);
     let Ok(key) = writer.finish(context.hasher) else {
         return forward(exchange, rule, Verdict::KeyTooLong);
@@ -116,7 +121,8 @@ fn look_up(
     };
     exchange.key = Some(StorageKey { fingerprint: key.fingerprint, bytes: key.bytes.into(), began: cache.memory.epoch() });
     let flow = forward(exchange, rule, verdict);
-    match rule.collapse && !exchange.head.has_body {
+    // HEAD's answer has a length and no body: there is nothing to share.
+    match rule.collapse && !exchange.head.has_body && verb != Verb::Head {
         true => Flow::Await(Need::Flight),
         false => flow,
     }
@@ -165,13 +171,33 @@ fn write_parts(writer: &mut KeyWriter<'_>, rule: &KeyRule, exchange: &Exchange<'
 fn write_part(writer: &mut KeyWriter<'_>, part: &KeyPart, exchange: &Exchange<'_>) {
     match part {
         KeyPart::Path(place) => writer.part(exchange.captures.get(*place).map(|s| s.of(exchange.head.bytes()))),
-        KeyPart::Header(name) => writer.part(exchange.head.value_named(name.as_bytes())),
+        KeyPart::Header(name) => write_values(writer, || header_values(exchange, name.as_bytes())),
         KeyPart::Query(name) => {
-            let value = exchange.head.query().and_then(|q| query_value(q, name.as_bytes()));
-            writer.part(value.as_deref());
+            let query = exchange.head.query().unwrap_or_default();
+            write_values(writer, || query_values(query, name.as_bytes()));
         }
         KeyPart::AcceptEncoding => writer.value(encoding_class(exchange)),
     }
+}
+
+/// None, the one, or all of them; `values` is asked anew to see how many there are.
+fn write_values<'v, V: AsRef<[u8]> + 'v, I: Iterator<Item = V>>(writer: &mut KeyWriter<'_>, values: impl Fn() -> I) {
+    let mut some = values();
+    match (some.next(), some.next()) {
+        (None, _) => writer.absent(),
+        (Some(value), None) => writer.value(value.as_ref()),
+        _ => {
+            let all: Vec<V> = values().collect();
+            writer.values(all.iter().map(AsRef::as_ref));
+        }
+    }
+}
+
+/// The values of a field as the origin will get them: a field that `Connection` names stays behind.
+fn header_values<'e>(exchange: &'e Exchange<'_>, name: &'e [u8]) -> impl Iterator<Item = &'e [u8]> {
+    let passed = !is_nominated(exchange, name);
+    let fields = exchange.head.fields().filter(move |(_, n, _)| passed && n.eq_ignore_ascii_case(name));
+    fields.map(|(_, _, value)| value)
 }
 
 /// A key that outlives the look-up, for the store.
@@ -212,14 +238,13 @@ fn accepts(item: &[u8], coding: &[u8]) -> bool {
     named && !parts.any(refused)
 }
 
-/// The last value of a query parameter, decoded: `+` is a blank, `%xx` a byte.
-pub fn query_value<'q>(query: &'q [u8], name: &[u8]) -> Option<Cow<'q, [u8]>> {
-    let mut pairs = query.rsplit(|b| *b == b'&').map(|pair| match memchr::memchr(b'=', pair) {
+/// The values of a query parameter, decoded: `+` is a blank, `%xx` a byte.
+pub fn query_values<'q>(query: &'q [u8], name: &'q [u8]) -> impl Iterator<Item = Cow<'q, [u8]>> {
+    let pairs = query.split(|b| *b == b'&').map(|pair| match memchr::memchr(b'=', pair) {
         Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
         None => (pair, &b""[..]),
     });
-    let (_, value) = pairs.find(|(n, _)| *decoded(n) == *name)?;
-    Some(decoded(value))
+    pairs.filter(move |(n, _)| *decoded(n) == *name).map(|(_, value)| decoded(value))
 }
 
 fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
@@ -241,14 +266,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_decoded_value_counts() {
-        let value = |q: &str, n: &str| query_value(q.as_bytes(), n.as_bytes()).map(|v| String::from_utf8_lossy(&v).into_owned());
-        assert_eq!(value("a=1&b=2&a=3", "a").as_deref(), Some("3"));
-        assert_eq!(value("a=x%20y+z&b", "a").as_deref(), Some("x y z"));
-        assert_eq!(value("%61=1", "a").as_deref(), Some("1"));
-        assert_eq!(value("a", "a").as_deref(), Some(""));
-        assert_eq!(value("ab=1", "a"), None);
-        assert_eq!(value("a=%zz", "a").as_deref(), Some("%zz"));
+    fn all_values_are_found_and_decoded() {
+        let values = |query: &'static str| -> Vec<String> {
+            query_values(query.as_bytes(), b"a").map(|v| String::from_utf8_lossy(&v).into_owned()).collect()
+        };
+        assert_eq!(values("a=1&b=2&a=3"), ["1", "3"]);
+        assert_eq!(values("a=x%20y+z&b"), ["x y z"]);
+        assert_eq!(values("%61=1"), ["1"]);
+        assert_eq!(values("a"), [""]);
+        assert_eq!(values("ab=1&&="), [""; 0]);
+        assert_eq!(values("a=%zz"), ["%zz"]);
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl Compiler<'_> {
             ttl: settings.cache_ttl,
             prefixes: prefixes.map_err(|_| CompileError::Key(key.to_string()))?,
             rule,
+            keys_host: parameters.is_none_or(|p| !p.is_empty()) && preserves_host(method),
             keys_authorization: parameters.is_some_and(|p| p.iter().any(is_authorization)),
             stores_authorized: aws,
             collapse: !aws,
@@ -181,6 +182,10 @@ fn key_rule(aws: bool, parameters: Option<&[KeyParameter]>, variables: &[Box<str
             KeyRule::Parameters(named.chain([KeyPart::AcceptEncoding]).collect())
         }
     }
+}
+
+fn preserves_host(method: &Method) -> bool {
+    matches!(&method.integration.kind, IntegrationKind::HttpProxy(http) if http.preserve_host)
 }
 
 fn is_authorization(parameter: &KeyParameter) -> bool {
