@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
@@ -72,23 +72,6 @@ fn every_table_is_looked_into() {
     assert_eq!(clocks("let now = SystemTime::now();"), ["SystemTime"]);
 }
 
-/// Every direct dependency has its line, so that none comes in unnoticed; and no line outlives its dependency.
-#[test]
-fn every_dependency_says_what_it_is_for() {
-    let page = read_to_string(root().join("docs/dependencies.md")).unwrap();
-    let (known, used) = (rows(&page), outside());
-    let unexplained: Vec<_> = used.difference(&known).collect();
-    let gone: Vec<_> = known.difference(&used).collect();
-    assert!(unexplained.is_empty(), "docs/dependencies.md has no line for {unexplained:?}");
-    assert!(gone.is_empty(), "docs/dependencies.md explains what is not there: {gone:?}");
-}
-
-#[test]
-fn rows_are_read_from_tables_only() {
-    let page = "Text with `words`.\n| crate | what for |\n|---|---|\n| `toml` | reads |\n| `pingora-core` | serves |\n";
-    assert_eq!(rows(page), BTreeSet::from(["toml".to_owned(), "pingora-core".to_owned()]));
-}
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -123,18 +106,6 @@ fn dependencies(manifest: &Table) -> BTreeSet<String> {
 
 fn package(name: &str, value: &Value) -> String {
     value.get("package").and_then(Value::as_str).unwrap_or(name).to_owned()
-}
-
-/// Dependencies from outside the workspace.
-fn outside() -> BTreeSet<String> {
-    let all: BTreeMap<_, _> = members().into_iter().map(|member| (member.clone(), manifest(&member))).collect();
-    all.values().flat_map(dependencies).filter(|name| name != "sluice" && !name.starts_with("sluice-")).collect()
-}
-
-/// Crates in the first column of a page's tables.
-fn rows(page: &str) -> BTreeSet<String> {
-    let first = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
-    page.lines().filter_map(first).collect()
 }
 
 fn clocks(source: &str) -> Vec<&'static str> {
