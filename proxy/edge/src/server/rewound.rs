@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 
 use super::stream::Transport;
@@ -27,6 +28,10 @@ impl<S> Rewound<S> {
 impl<S: Transport> Transport for Rewound<S> {
     fn tls(&self) -> Option<&ServerConnection> {
         self.transport.tls()
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        self.transport.tcp()
     }
 }
 

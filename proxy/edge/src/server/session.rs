@@ -45,7 +45,10 @@ pub async fn serve<S: Transport>(
     }
     let mut down = SessionDownstream::new(session, &plan);
     match request(&mut down, &plan, connection, closing).await {
-        Arrival::Broken => None,
+        Arrival::Broken => {
+            down.break_off::<S>();
+            None
+        }
         Arrival::Open | Arrival::Close => give_back(down.session).await,
     }
 }
@@ -112,6 +115,8 @@ struct SessionDownstream {
     /// The client waits for `100 Continue`.
     continues: bool,
     silent: bool,
+    /// HTTP/1.0, and no length is stated.
+    ends_with_connection: bool,
     received: u64,
     limit: u64,
     stall: Duration,
@@ -120,7 +125,15 @@ struct SessionDownstream {
 impl SessionDownstream {
     fn new(session: ServerSession, plan: &Plan) -> Self {
         let (limit, stall) = (plan.limits.body_size, plan.timeouts.body);
-        Self { session, continues: false, silent: false, received: 0, limit, stall }
+        Self { session, continues: false, silent: false, ends_with_connection: false, received: 0, limit, stall }
+    }
+
+    /// Where the end of the connection would look like the end of the answer, it must not.
+    fn break_off<S: Transport>(&self) {
+        let stream = self.session.stream().filter(|_| self.ends_with_connection);
+        if let Some(stream) = stream.and_then(|s| (**s).as_any().downcast_ref::<EdgeStream<S>>()) {
+            stream.break_off();
+        }
     }
 }
 
@@ -150,7 +163,10 @@ impl Downstream for SessionDownstream {
         let mut header = pingora_head::response(head, false).map_err(broken)?;
         if head.framing == Framing::Unknown {
             match self.session.req_header().version {
-                http::Version::HTTP_10 => self.session.set_keepalive(None),
+                http::Version::HTTP_10 => {
+                    self.ends_with_connection = true;
+                    self.session.set_keepalive(None);
+                }
                 _ => header.insert_header("Transfer-Encoding", "chunked").map_err(broken)?,
             }
         }

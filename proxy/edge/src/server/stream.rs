@@ -56,17 +56,30 @@ pub enum Writing {
 pub trait Transport: AsyncRead + AsyncWrite + AsRawFd + Unpin + Send + Sync + 'static {
     /// The TLS session, if there is one.
     fn tls(&self) -> Option<&ServerConnection>;
+
+    /// The socket, if there is one.
+    fn tcp(&self) -> Option<&TcpStream> {
+        None
+    }
 }
 
 impl Transport for TcpStream {
     fn tls(&self) -> Option<&ServerConnection> {
         None
     }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
 }
 
 impl Transport for TlsStream<TcpStream> {
     fn tls(&self) -> Option<&ServerConnection> {
         Some(self.get_ref().1)
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self.get_ref().0)
     }
 }
 
@@ -97,6 +110,14 @@ impl<S: Transport> EdgeStream<S> {
     /// Transport, peer and domain. What waits is lost: flush first.
     pub fn into_parts(self) -> (S, SocketAddr, Option<Arc<TlsDomain>>) {
         (self.transport, self.peer, self.domain)
+    }
+
+    /// The connection will end with a reset, which no client takes for the end of an answer.
+    pub fn break_off(&self) {
+        if let Some(tcp) = self.transport.tcp() {
+            // A socket that is closed already needs no reset.
+            let _ = socket2::SockRef::from(tcp).set_linger(Some(std::time::Duration::ZERO));
+        }
     }
 
     /// Changes how writes reach the socket; what waits still goes first.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::answer::{After, Answer};
 use super::wire::{End, Head, Reader, framing};
-use super::{PATIENCE, eventually};
+use super::{PATIENCE, Port, eventually};
 
 /// A request as the origin got it.
 #[derive(Clone, Debug)]
@@ -69,6 +69,15 @@ impl Recorder {
     /// Answers every request with its own target.
     pub fn echoing() -> Self {
         Self::start(|request| Answer::ok(&request.target))
+    }
+
+    /// The same on a port that was reserved and refused until now.
+    pub fn on_port(port: &Port, script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket.bind(&port.address().into()).unwrap();
+        socket.listen(64).unwrap();
+        Self::on(socket.into(), Box::new(script), true)
     }
 
     fn on(
