@@ -7,6 +7,8 @@ SHELL := /bin/bash
 CONFIG ?= config/sluice.toml
 # For people, quick to build and nearly as fast as what is shipped; `release` takes minutes for its link-time optimisation.
 PROFILE ?= fast
+# Of what goes into the Debian package.
+DEB_PROFILE ?= release
 # `nextest` where it is installed, unless told otherwise: `make test RUNNER=cargo`.
 RUNNER ?= $(if $(shell command -v cargo-nextest),nextest,cargo)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -59,7 +61,8 @@ docs: needs ## Write docs/configuration.md and config/schema.json anew from the 
 audit: ## Licences, sources and duplicates of all dependencies; advisories where their database can be fetched
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check licenses bans sources
-	cargo deny --locked check advisories || echo "audit: no advisories checked: see above (their database comes from the network)"
+	@if cargo deny --locked fetch db; then cargo deny --locked check --disable-fetch advisories; \
+	else echo "audit: advisories are not checked, for their database cannot be fetched" >&2; fi
 
 .PHONY: bench
 bench: needs ## Benchmarks of the parts
@@ -76,7 +79,7 @@ compare-quick: build ## The same in less than five minutes
 .PHONY: deb
 deb: needs ## A Debian package, under target/debian
 	@command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
-	cargo deb --locked -p sluice
+	cargo deb --locked --profile $(DEB_PROFILE) -p sluice
 
 .PHONY: deb-test
 deb-test: deb ## Install that package here, start it once as its user, ask it, remove it (needs root)
