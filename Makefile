@@ -61,7 +61,7 @@ docs: needs ## Write docs/configuration.md and config/schema.json anew from the 
 audit: ## Licences, sources and duplicates of all dependencies; advisories where their database can be fetched
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check licenses bans sources
-	@if cargo deny --locked fetch db; then cargo deny --locked check --disable-fetch advisories; \
+	@if cargo deny --locked fetch db; then cargo deny --locked --offline check advisories; \
 	else echo "audit: advisories are not checked, for their database cannot be fetched" >&2; fi
 
 .PHONY: bench
