@@ -85,6 +85,11 @@ def h2load(url, connections, streams, seconds, core, *, size, log=None):
     return reading
 
 
+def h2load_once(url, core):
+    """A single request by HTTP/2."""
+    run(["h2load", "-n1", "-c1", "-m1", url], core, 5)
+
+
 def _h2load_reading(text, seconds, size):
     counts = re.search(r"requests: (\d+) total, \d+ started, (\d+) done, (\d+) succeeded, (\d+) failed", text)
     status = re.search(r"status codes: (\d+) 2xx", text)

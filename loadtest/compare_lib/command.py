@@ -24,6 +24,7 @@ def parse(arguments):
     parser.add_argument("--case", action="append", metavar="NAME", help="only this case; may be repeated")
     parser.add_argument("--list", action="store_true", help="name the cases and end")
     parser.add_argument("--json", action="store_true", help="print a list of cases as JSON instead of the tables")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 unless every target is met")
     parser.add_argument("--no-install", action="store_true", help="use what is there; never install anything")
     parser.add_argument("--no-save", action="store_true", help="do not write to loadtest/results")
     parser.add_argument("--sluice", metavar="PATH", type=Path, default=tools.ROOT / "target" / "release" / "sluice",
@@ -48,7 +49,8 @@ def main():
         say(f"compare: {error}")
         return 1
     _tell(options, outcomes)
-    return 0
+    all_met = all(target.met for outcome in outcomes for target in outcome.targets)
+    return 0 if all_met or not options.strict else 1
 
 
 def _chosen(names):

@@ -120,8 +120,17 @@ class Lab:
         self._running.append(running)
 
 
+@dataclass
+class Sample:
+    """One answer of HTTP/1.1: status, bytes of its head, and the body."""
+
+    status: int
+    head: int
+    body: bytes
+
+
 def fetch(server, kind, path):
-    """One answer of HTTP/1.1: its status and the length of its body."""
+    """Asks for one answer over a connection of its own."""
     if kind == "tls":
         context = ssl.create_default_context()
         context.check_hostname = False
@@ -132,7 +141,8 @@ def fetch(server, kind, path):
     try:
         client.request("GET", path)
         answer = client.getresponse()
-        return answer.status, len(answer.read())
+        lines = [f"HTTP/1.1 {answer.status} {answer.reason}", *(f"{n}: {v}" for n, v in answer.getheaders()), ""]
+        return Sample(answer.status, sum(len(line) + 2 for line in lines), answer.read())
     finally:
         client.close()
 

@@ -31,7 +31,7 @@ class Figure:
     discarded: int = 0  # rounds in which something else used the core
     noisy: bool = False  # no round was left without
     spoiled: list = field(default_factory=list)  # those rounds: reading and CPU-seconds
-    bytes_per_answer: float = None
+    bytes_per_answer: int = 0  # head and body
     values: dict = field(default_factory=dict)  # what is not a rate
 
     @property

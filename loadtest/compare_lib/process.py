@@ -9,7 +9,6 @@ import time
 from . import machine
 
 START_SECONDS = 20
-STOP_SECONDS = 10
 
 
 class Process:
@@ -64,12 +63,12 @@ class Process:
             return False
         return True
 
-    def stop(self):
-        """Ends it and all that it started."""
+    def stop(self, patience=0.5):
+        """Ends it and all that it started, by force once `patience` in seconds is over."""
         family = machine.children(self.pid) if self.alive() else []
         if self.alive():
             self._child.send_signal(signal.SIGTERM)
-        if not self.await_end(STOP_SECONDS):
+        if not self.await_end(patience):
             self._child.kill()
             self._child.wait()
         for pid in family[1:]:

@@ -3,7 +3,7 @@
 from . import chart
 from .outcome import middle, spread
 
-COLUMNS = ("sluice", "limit", "haproxy", "nginx", "nginx-sendfile", "varnish")
+COLUMNS = ("sluice", "sluice@1", "limit", "haproxy", "nginx", "nginx-sendfile", "varnish")
 
 
 def table(outcomes):
@@ -25,7 +25,7 @@ def _rates(outcomes):
     if not with_rates:
         return ""
     names = [name for name in COLUMNS if any(name in o.figures for o in with_rates)]
-    lines = ["Thousand requests per CPU-second: median (least–most); p50/p99 in ms.", ""]
+    lines = ["Thousand requests per CPU-second: median (least–most); thousand requests per second; p50/p99 in ms.", ""]
     lines += _head(["case", *names])
     lines += [_row([o.title, *(_rate(o, name) for name in names)]) for o in with_rates]
     return "\n".join(lines)
@@ -33,8 +33,6 @@ def _rates(outcomes):
 
 def _rate(outcome, name):
     figure = outcome.figures.get(name)
-    if name == "limit" and figure is None:
-        return "–"
     if figure is None:
         return "–"
     if figure.missing:
@@ -44,10 +42,11 @@ def _rate(outcome, name):
     rate = {key: number / 1000 for key, number in spread(figure.rates).items()}
     digits = 2 if rate["median"] < 10 else 1
     text = f"**{rate['median']:.{digits}f}** ({rate['min']:.{digits}f}–{rate['max']:.{digits}f})"
+    text += f"; {spread(figure.per_second)['median'] / 1000:.{digits}f} k/s"
     if middle(figure.p99) is not None:
-        text += f", {middle(figure.p50):.2f}/{middle(figure.p99):.2f}"
+        text += f"; {middle(figure.p50):.2f}/{middle(figure.p99):.2f}"
     ratio = outcome.ratio(name)
-    text += f", Sluice {ratio:.2f} ×" if ratio and name != "sluice" else ""
+    text += f"; Sluice {ratio:.2f} ×" if ratio and name != "sluice" else ""
     return text + (" (noisy)" if figure.noisy else "")
 
 
@@ -79,11 +78,17 @@ def _targets(outcomes):
 
 
 def _remarks(outcomes):
-    lines = [f"- {outcome.title}: {outcome.note}" for outcome in outcomes if outcome.note]
+    lines = [f"- {outcome.title}: {text}" for outcome in outcomes for text in (outcome.note, _noise(outcome)) if text]
     for outcome in outcomes:
         for name, figure in outcome.figures.items():
             lines += [f"- {outcome.title}, {name}: {text}" for text in _oddities(figure)]
     return "\n".join(lines)
+
+
+def _noise(outcome):
+    """Which rounds were discarded; candidates marked noisy had no others, so theirs are shown all the same."""
+    found = [f"{name} {figure.discarded}" for name, figure in outcome.figures.items() if figure.discarded]
+    return f"rounds discarded because something else used the core: {', '.join(found)}" if found else ""
 
 
 def _oddities(figure):
@@ -93,10 +98,6 @@ def _oddities(figure):
         yield f"void: {figure.void}"
     if figure.errors:
         yield f"{figure.errors} errors"
-    if figure.discarded:
-        yield f"{figure.discarded} rounds discarded, something else used the core"
-    if figure.noisy:
-        yield "no round was left without that; the figure is of the discarded ones"
 
 
 def save(folder, outcomes, facts):

@@ -101,7 +101,7 @@ integration = {{ type = "HTTP_PROXY", uri = "http://{job.origin}/pass" }}
 [[api.resource]]
 path = "/limited"
 [api.resource.method.GET]
-integration = {{ type = "MOCK", body = "ok" }}
+integration = {{ type = "MOCK", body = "{job.options.get("mock", "ok")}" }}
 
 [api.stage.prod]
 cache_cluster_enabled = true

@@ -10,6 +10,8 @@ from .tools import say
 CONNECTIONS = 64
 # How long a new process has to come up before the old one is told to go.
 COMES_UP = 2
+# How long a reload may take.
+RELOADS = 3
 # How long the old process may take to be gone.
 GOES = 20
 
@@ -60,16 +62,28 @@ def _judge(figure, targets, reading, changed):
 
 
 def _reloads(_lab, server, seconds):
-    """Says how often; each configuration differs from the one before."""
+    """Says how many configurations took effect, each another one: a mocked answer tells which."""
     file, count = server.job.folder / "sluice.toml", max(3, seconds // 2)
+    pause = (seconds - 3) / count
     for number in range(count):
-        text = sluice.configuration(server.job).replace('cache_ttl = "3600s"', f'cache_ttl = "{3_000 + number}s"')
-        file.write_text(text, encoding="utf-8")
+        server.job.options["mock"] = f"configuration {number}"
+        file.write_text(sluice.configuration(server.job), encoding="utf-8")
         server.process.signal(signal.SIGHUP)
-        time.sleep((seconds - 3) / count)
-    if not server.process.alive():
-        return "no: it ended"
+        asked = time.monotonic()
+        if not _answers(server, f"configuration {number}"):
+            return f"no: configuration {number} of {count} is not served"
+        time.sleep(max(0, pause - (time.monotonic() - asked)))
     return f"{count} reloads"
+
+
+def _answers(server, text):
+    """Whether the mocked answer becomes `text` in time."""
+    deadline = time.monotonic() + RELOADS
+    while time.monotonic() < deadline and server.process.alive():
+        if lab_module.fetch(server, "plain", "/limited").body == text.encode():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _upgrade(lab, server, _seconds):
@@ -86,6 +100,6 @@ def _upgrade(lab, server, _seconds):
     if not server.process.await_end(GOES):
         return f"no: the old process is still there after {GOES} s"
     took = time.monotonic() - asked
-    if lab_module.fetch(server, "plain", "/s350") != (200, 350) or not new.alive():
+    if lab_module.fetch(server, "plain", "/s350").status != 200 or not new.alive():
         return "no: the new process does not answer"
     return f"the old process was gone after {took:.1f} s"

@@ -44,7 +44,7 @@ def _quotient(lab, rate, burst, seconds):
     server = lab.start("sluice", job, cores)
     try:
         offered = clients.wrk(server.url("plain", "/limited"), 128, seconds, cores, threads=2)
-        server.process.stop()
+        server.process.stop(patience=20)  # it writes the rest of its log
         text = log.read_text()
     finally:
         lab.stop(server)
