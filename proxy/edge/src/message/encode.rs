@@ -190,11 +190,17 @@ pub fn decimal(mut value: u64, digits: &mut [u8; 20]) -> &[u8] {
 
 /// Splits ready-made lines into names and values.
 pub fn fields_of(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    lines.split(|b| *b == b'\n').filter_map(|line| {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let colon = memchr::memchr(b':', line)?;
-        let (name, value) = line.split_at_checked(colon)?;
-        Some((name, value.get(1..).unwrap_or_default().trim_ascii()))
+    let mut rest = lines;
+    std::iter::from_fn(move || {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, tail) = rest.split_at_checked(end)?;
+            rest = tail.get(1..).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if let Some((name, value)) = memchr::memchr(b':', line).and_then(|colon| line.split_at_checked(colon)) {
+                return Some((name, value.get(1..).unwrap_or_default().trim_ascii()));
+            }
+        }
+        None
     })
 }
 

@@ -18,6 +18,7 @@ use super::accounts::{self, Account};
 use super::core::with;
 use super::downstream::{Downstream, RequestBody};
 use super::drive::{Arrival, Trip, drive};
+use super::patience::within;
 use super::pingora_head;
 use crate::message::encode::{Framing, ResponseHead};
 use crate::message::head::{Head, Version};
@@ -270,8 +271,8 @@ struct Http2Downstream {
 
 impl RequestBody for Http2Downstream {
     async fn piece(&mut self) -> io::Result<Option<Bytes>> {
-        let read = tokio::time::timeout(self.stall, self.session.read_body_bytes()).await;
-        let piece = read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(broken)?;
+        let read = async { self.session.read_body_bytes().await.map_err(broken) };
+        let piece = within(self.stall, read).await?;
         self.received += piece.as_ref().map_or(0, |p| p.len() as u64);
         match self.received > self.limit {
             true => Err(io::ErrorKind::FileTooLarge.into()),
@@ -301,8 +302,8 @@ impl Downstream for Http2Downstream {
         if self.silent || piece.is_empty() {
             return Ok(());
         }
-        let written = tokio::time::timeout(self.stall, self.session.write_body(piece.clone(), false)).await;
-        written.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(broken)
+        let written = async { self.session.write_body(piece.clone(), false).await.map_err(broken) };
+        within(self.stall, written).await
     }
 
     async fn flush(&mut self) -> io::Result<()> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::downstream::{Downstream, NoBody};
+use super::patience::within;
 use crate::message::encode::{Framing, ResponseHead};
 
 /// Small pieces wait until this much has come together.
@@ -36,10 +37,9 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin + Send> LaneDownstream<'s, S> {
     async fn write(&mut self, piece: &[u8], tail: &[u8]) -> io::Result<()> {
         let (stream, waiting) = (&mut *self.stream, &self.waiting);
         let mut parts = [waiting.as_slice(), piece, tail];
-        let written = poll_fn(|cx| poll_write_all(&mut *stream, cx, &mut parts));
-        let done = tokio::time::timeout(self.stall, written).await;
+        let done = within(self.stall, poll_fn(|cx| poll_write_all(&mut *stream, cx, &mut parts))).await;
         self.waiting.clear();
-        done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        done
     }
 }
 

@@ -13,6 +13,7 @@ pub mod http2;
 pub mod lane;
 pub mod lane_downstream;
 pub mod listeners;
+pub mod patience;
 pub mod pingora_head;
 pub mod proxy_protocol;
 pub mod reload;

@@ -12,6 +12,7 @@ use pingora_core::protocols::http::ServerSession;
 use super::core::with;
 use super::downstream::{Downstream, RequestBody};
 use super::drive::{Arrival, Trip, drive};
+use super::patience::within;
 use super::pingora_head;
 use super::stream::{EdgeStream, Transport, Writing};
 use crate::message::encode::{Framing, ResponseHead};
@@ -142,8 +143,8 @@ impl RequestBody for SessionDownstream {
         if std::mem::take(&mut self.continues) {
             self.session.write_continue_response().await.map_err(broken)?;
         }
-        let read = tokio::time::timeout(self.stall, self.session.read_request_body()).await;
-        let piece = read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(broken)?;
+        let read = async { self.session.read_request_body().await.map_err(broken) };
+        let piece = within(self.stall, read).await?;
         self.received += piece.as_ref().map_or(0, |p| p.len() as u64);
         match self.received > self.limit {
             true => Err(io::ErrorKind::FileTooLarge.into()),

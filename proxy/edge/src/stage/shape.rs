@@ -43,11 +43,12 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     };
     let aws = matches!(&method.integration, IntegrationPlan::Http(http) if http.aws);
     let raw = std::mem::take(&mut exchange.origin.raw);
+    let nominated = nominated(&raw);
     let mut fields = Vec::with_capacity(raw.len());
     for (name, value) in fields_of(&raw) {
         let kind = FieldKind::of(name);
         let is = |set: u64| set & kind.bit() != 0;
-        if is(DROPPED) || (aws && is(DROPPED_BY_AWS)) || is_nominated(&raw, name) {
+        if is(DROPPED) || (aws && is(DROPPED_BY_AWS)) || nominated.iter().any(|n| n.eq_ignore_ascii_case(name)) {
             continue;
         }
         if is(REMAPPED) {
@@ -72,7 +73,9 @@ fn push(out: &mut Vec<u8>, name: &[&[u8]], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn is_nominated(raw: &[u8], name: &[u8]) -> bool {
-    let connection = fields_of(raw).filter(|(n, _)| FieldKind::of(n) == FieldKind::Connection);
-    connection.flat_map(|(_, v)| v.split(|b| *b == b',')).any(|t| t.trim_ascii().eq_ignore_ascii_case(name))
+/// Names that the endpoint's `Connection` declares to be of its own connection.
+fn nominated(raw: &[u8]) -> Vec<&[u8]> {
+    let connection = fields_of(raw).filter(|(name, _)| FieldKind::of(name) == FieldKind::Connection);
+    let tokens = connection.flat_map(|(_, value)| value.split(|b| *b == b',').map(<[u8]>::trim_ascii));
+    tokens.filter(|t| !t.eq_ignore_ascii_case(b"keep-alive") && !t.eq_ignore_ascii_case(b"close")).collect()
 }

@@ -1,4 +1,5 @@
-//! Buffers for calls under way: taken when a call begins, given back when it ends, so idle connections hold none.
+//! Buffers for calls under way: taken when there is something to read, given back when all of it was consumed, so that
+//! neither an idle connection nor a call that waits for its endpoint holds one.
 
 use std::cell::RefCell;
 
@@ -12,20 +13,15 @@ thread_local! {
 }
 
 /// A buffer with a filled part in the middle.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Buffer {
+    /// Without length while nothing is in it.
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
 impl Buffer {
-    /// An empty one.
-    pub fn take() -> Self {
-        let spare = POOL.with_borrow_mut(Vec::pop);
-        Self { bytes: spare.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice()), start: 0, end: 0 }
-    }
-
     /// What was read and not consumed.
     #[inline]
     pub fn filled(&self) -> &[u8] {
@@ -40,6 +36,10 @@ impl Buffer {
     /// Room behind it; what is filled is moved to the front when there is none.
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
+        if self.bytes.is_empty() {
+            let spare = POOL.with_borrow_mut(Vec::pop);
+            self.bytes = spare.unwrap_or_else(|| vec![0; SIZE].into_boxed_slice());
+        }
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         } else if self.end == self.bytes.len() {
@@ -62,15 +62,32 @@ impl Buffer {
     }
 }
 
-impl Drop for Buffer {
-    fn drop(&mut self) {
+impl Buffer {
+    /// Nothing is in it.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Gives the memory back; what was filled is lost.
+    pub fn release(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
+        (self.start, self.end) = (0, 0);
+        if bytes.len() != SIZE {
+            return;
+        }
         // The thread may be ending, and its pool with it.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
-            if pool.len() < SPARE && bytes.len() == SIZE {
+            if pool.len() < SPARE {
                 pool.push(bytes);
             }
         });
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.release();
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_api::Verb;
+use tokio::time::Instant;
 
 use super::buffer::{Buffer, SIZE};
 use super::connection::Connection;
@@ -12,6 +13,7 @@ use super::head::{self, AnswerHead};
 use super::origin::{ConnectError, Origin};
 use super::{BodyReader, pool};
 use crate::server::downstream::RequestBody;
+use crate::server::patience::within;
 use crate::stage::Fault;
 use crate::stage::prepare::BodyLength;
 
@@ -77,6 +79,7 @@ impl CallError {
     pub fn fault(&self) -> Fault {
         match self {
             CallError::Connect(ConnectError::Timeout(_)) | CallError::Timeout => Fault::EndpointTimeout,
+            CallError::Broken(e) if e.kind() == io::ErrorKind::TimedOut => Fault::EndpointTimeout,
             CallError::Connect(_) | CallError::Broken(_) => Fault::EndpointUnreachable,
             CallError::Malformed(_) => Fault::EndpointMalformed,
             CallError::Client(e) if e.kind() == io::ErrorKind::TimedOut => {
@@ -92,29 +95,26 @@ impl CallError {
 
 /// Calls the endpoint.
 pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Started, CallError> {
-    match tokio::time::timeout(call.timeout, attempts(call, body)).await {
-        Ok(result) => result,
-        Err(_) => Err(CallError::Timeout),
-    }
+    attempts(call, Instant::now() + call.timeout, body).await
 }
 
 /// A dead pooled connection costs no try; what else fails before the answer costs one.
-async fn attempts(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Started, CallError> {
+async fn attempts(call: &Call<'_>, deadline: Instant, body: &mut impl RequestBody) -> Result<Started, CallError> {
     let repeatable = call.verb.is_idempotent() && call.length == BodyLength::Empty;
     let mut retries = if repeatable { call.retries } else { 0 };
     let mut tries = 0u8;
     let mut fresh = false;
     loop {
         tries = tries.saturating_add(1);
-        let (connection, reused) = match pool::take(call.origin.id()).filter(|_| !fresh) {
+        let (connection, reused) = match (!fresh).then(|| pool::take(call.origin.id())).flatten() {
             Some(connection) => (Ok(connection), true),
-            None => (call.origin.connect(call.now).await, false),
+            None => (connect(call, deadline).await, false),
         };
         let error = match connection {
-            Err(e) => CallError::Connect(e),
+            Err(e) => e,
             Ok(connection) => {
                 let address = connection.address;
-                match attempt(call, connection, body).await {
+                match attempt(call, deadline, connection, body).await {
                     Ok(started) => return Ok(Started { tries, reused, ..started }),
                     Err(e @ (CallError::Client(_) | CallError::Malformed(_))) => return Err(e),
                     Err(e) => {
@@ -134,17 +134,30 @@ async fn attempts(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
     }
 }
 
+async fn connect(call: &Call<'_>, deadline: Instant) -> Result<Connection, CallError> {
+    let connected = tokio::time::timeout_at(deadline, call.origin.connect(call.now)).await;
+    connected.map_err(|_| CallError::Timeout)?.map_err(CallError::Connect)
+}
+
 async fn attempt(
     call: &Call<'_>,
+    deadline: Instant,
     mut connection: Connection,
     body: &mut impl RequestBody,
 ) -> Result<Started, CallError> {
-    let mut buffer = Buffer::take();
-    let mut complete = connection.send(call.head, &mut buffer).await.map_err(CallError::Broken)?;
+    let mut buffer = Buffer::default();
+    let sent = within(call.timeout, connection.send(call.head, &mut buffer)).await;
+    let mut complete = sent.map_err(CallError::Broken)?;
     if complete && call.length != BodyLength::Empty {
         complete = upload(call, &mut connection, &mut buffer, body).await?;
     }
-    let head = tokio::time::timeout(call.first_byte_timeout, read_head(call, &mut connection, &mut buffer)).await;
+    // A long upload is bounded piece by piece; the endpoint's time begins when it has everything.
+    let deadline = match call.length {
+        BodyLength::Empty => deadline,
+        _ => Instant::now() + call.timeout,
+    };
+    let deadline = deadline.min(Instant::now() + call.first_byte_timeout);
+    let head = tokio::time::timeout_at(deadline, read_head(call, &mut connection, &mut buffer)).await;
     let head = head.map_err(|_| CallError::Timeout)??;
     let keep_alive = head.keep_alive && complete;
     let body = BodyReader::new(call.origin.id(), connection, buffer, head.end, keep_alive, call.idle_timeout);
@@ -176,7 +189,7 @@ async fn upload(
             (Some(piece), BodyLength::Unknown) => (chunk(&piece), false),
             (Some(piece), _) => (piece, false),
         };
-        if !connection.send(&bytes, buffer).await.map_err(CallError::Broken)? {
+        if !within(call.timeout, connection.send(&bytes, buffer)).await.map_err(CallError::Broken)? {
             return Ok(false);
         }
         if last {

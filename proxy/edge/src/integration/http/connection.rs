@@ -44,8 +44,14 @@ impl Connection {
         matches!(tcp.try_read(&mut [0; 1]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Reads into the buffer's room; 0 is the end.
+    /// Reads into the buffer's room; 0 is the end. Waits without memory when nothing is in the buffer.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        if let (true, Socket::Tcp(s)) = (buffer.is_empty(), &self.socket) {
+            if s.poll_read_ready(cx)?.is_pending() {
+                buffer.release();
+                return Poll::Pending;
+            }
+        }
         let mut room = ReadBuf::new(buffer.room());
         let polled = match &mut self.socket {
             Socket::Tcp(s) => Pin::new(s).poll_read(cx, &mut room),
