@@ -113,7 +113,17 @@ fn aws_says_nothing_of_its_cache() {
 fn path_and_whole_query_are_the_edge_s_key() {
     let origin = counting("", 200);
     let gateway = gateway(&origin, "");
-    let targets = ["/plain/a", "/plain/b", "/plain/a/b", "/plain/a?", "/plain/a?x=1", "/plain/a?x=2", "/plain/a?x=1&y", "/plain/A", "/plain/%61"];
+    let targets = [
+        "/plain/a",
+        "/plain/b",
+        "/plain/a/b",
+        "/plain/a?",
+        "/plain/a?x=1",
+        "/plain/a?x=2",
+        "/plain/a?x=1&y",
+        "/plain/A",
+        "/plain/%61",
+    ];
     let first: Vec<_> = targets.iter().map(|t| gateway.get(t).text().to_owned()).collect();
     let second: Vec<_> = targets.iter().map(|t| gateway.get(t).text().to_owned()).collect();
     assert_eq!(first, second);
@@ -245,7 +255,9 @@ fn bodies_up_to_a_mebibyte_are_stored() {
     let origin = Recorder::start(|request| {
         let length: usize = request.target.rsplit('/').next().unwrap().parse().unwrap();
         match request.target.contains("chunked") {
-            false => Answer::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")).then_pattern(length as u64),
+            false => {
+                Answer::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n")).then_pattern(length as u64)
+            }
             true => Answer::raw(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n"))
                 .then_pattern(length as u64)
                 .then("\r\n0\r\n\r\n"),

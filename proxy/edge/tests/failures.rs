@@ -65,7 +65,8 @@ fn a_name_that_does_not_resolve_is_a_network_error() {
 
 #[test]
 fn an_end_before_the_answer_is_a_network_error_after_one_more_try() {
-    for answer in [Answer::none().close(), Answer::none().reset(), Answer::raw("HTTP/1.1 200 OK\r\nContent-Le").close()] {
+    for answer in [Answer::none().close(), Answer::none().reset(), Answer::raw("HTTP/1.1 200 OK\r\nContent-Le").close()]
+    {
         let origin = Recorder::start(move |_| answer.clone());
         let gateway = gateway(origin.address(), "");
         is(&gateway.get("/x"), 504, NETWORK);

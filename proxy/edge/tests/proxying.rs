@@ -82,7 +82,11 @@ fn aws_drops_and_adds_its_own() {
     assert_eq!(request.field("x-amzn-apigateway-api-id"), Some("passing"));
     let trace = request.field("x-amzn-trace-id").unwrap();
     assert!(trace.starts_with("Root=1-") && trace.len() == 7 + 8 + 1 + 24, "{trace}");
-    let own = passed(AWS, "", "Accept: a/b\r\nUser-Agent: me\r\nX-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678\r\n");
+    let own = passed(
+        AWS,
+        "",
+        "Accept: a/b\r\nUser-Agent: me\r\nX-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678\r\n",
+    );
     assert_eq!((own.field("accept"), own.field("user-agent")), (Some("a/b"), Some("me")));
     assert_eq!(own.field("x-amzn-trace-id"), Some("Root=1-67891233-abcdef012345678912345678"));
 }
@@ -93,7 +97,8 @@ fn fields_of_the_connection_stay_behind() {
         let lines = "TE: trailers\r\nTrailer: X-T\r\nKeep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\n\
                      Proxy-Authorization: Basic x\r\nConnection: keep-alive\r\n";
         let request = passed(top, "", lines);
-        for name in ["te", "trailer", "keep-alive", "proxy-connection", "proxy-authorization", "connection", "upgrade"] {
+        for name in ["te", "trailer", "keep-alive", "proxy-connection", "proxy-authorization", "connection", "upgrade"]
+        {
             assert_eq!(request.field(name), None, "{name} under {top}");
         }
     }
@@ -178,7 +183,8 @@ base = "g"
 #[test]
 fn a_uri_without_its_stage_variable_is_an_internal_error() {
     let origin = Recorder::echoing();
-    let text = PASSING.replace("@TOP@", AWS).replace("@MORE@", "").replace("http://@ORIGIN@/", "http://${stageVariables.no}/");
+    let text =
+        PASSING.replace("@TOP@", AWS).replace("@MORE@", "").replace("http://@ORIGIN@/", "http://${stageVariables.no}/");
     let gateway = Gateway::start(&text);
     let response = gateway.get("/x");
     assert_eq!((response.status, response.text()), (500, r#"{"message": "Internal server error"}"#));
@@ -192,7 +198,9 @@ fn the_edge_returns_fields_as_they_are() {
                  Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Odd:\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\n\
                  x-amzn-RequestId: theirs\r\nETag: \"e\"\r\n";
     let response = returned("", lines);
-    for (name, value) in [("server", "origin/1"), ("www-authenticate", "Basic"), ("via", "1.1 o"), ("content-encoding", "gzip")] {
+    for (name, value) in
+        [("server", "origin/1"), ("www-authenticate", "Basic"), ("via", "1.1 o"), ("content-encoding", "gzip")]
+    {
         assert_eq!(response.field(name), Some(value));
     }
     assert_eq!(response.values("set-cookie"), ["a=1", "b=2"]);
@@ -237,15 +245,20 @@ fn every_framing_of_an_answer_comes_through() {
     let origin = Recorder::start(|request| match request.target.as_str() {
         "/length" => Answer::ok("twelve bytes"),
         "/chunks" => Answer::chunked("", &["one", "two", &"x".repeat(70_000)]),
-        "/extensions" => Answer::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=\"b\"\r\nabc\r\n0\r\nX-T: 1\r\n\r\n"),
+        "/extensions" => {
+            Answer::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=\"b\"\r\nabc\r\n0\r\nX-T: 1\r\n\r\n")
+        }
         "/close" => Answer::raw("HTTP/1.1 200 OK\r\n\r\nuntil the end").close(),
         "/old" => Answer::raw("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold"),
         "/empty" => Answer::ok(""),
         "/204" => Answer::raw("HTTP/1.1 204 None\r\n\r\n"),
         "/304" => Answer::raw("HTTP/1.1 304 Same\r\nContent-Length: 12\r\nETag: \"e\"\r\n\r\n"),
-        "/early" => Answer::raw("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n").then("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"),
+        "/early" => Answer::raw("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
+            .then("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"),
         "/bare-lf" => Answer::raw("HTTP/1.1 200 OK\nX-A: b\nContent-Length: 2\n\nlf"),
-        "/pieces" => Answer::raw("HTTP/1.1 20").then("1 Made\r\nContent-Len").then("gth: 4\r\n\r").then("\nma").then("de"),
+        "/pieces" => {
+            Answer::raw("HTTP/1.1 20").then("1 Made\r\nContent-Len").then("gth: 4\r\n\r").then("\nma").then("de")
+        }
         other => panic!("{other}"),
     });
     let gateway = gateway(&origin, "", "");
@@ -334,7 +347,9 @@ fn an_answer_with_more_behind_it_never_feeds_the_next_request() {
     let extra = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
     let origin = Recorder::start(move |request| match request.target.as_str() {
         "/length" => Answer::raw(format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx{extra}")),
-        "/chunks" => Answer::raw(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n{extra}")),
+        "/chunks" => {
+            Answer::raw(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n{extra}"))
+        }
         "/204" => Answer::raw(format!("HTTP/1.1 204 No\r\n\r\n{extra}")),
         _ => Answer::ok("clean"),
     });

@@ -80,11 +80,7 @@ impl Recorder {
         Self::on(socket.into(), Box::new(script), true)
     }
 
-    fn on(
-        listener: TcpListener,
-        script: Box<dyn Fn(&Request) -> Answer + Send + Sync>,
-        keep_bodies: bool,
-    ) -> Self {
+    fn on(listener: TcpListener, script: Box<dyn Fn(&Request) -> Answer + Send + Sync>, keep_bodies: bool) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared { log: Mutex::default(), script, stopped: false.into(), keep_bodies });
         let accepting = shared.clone();
