@@ -44,9 +44,9 @@ lint: needs ## Formatting and clippy, warnings denied
 .PHONY: units
 units: needs ## Unit and integration tests
 ifeq ($(RUNNER),nextest)
-	cargo nextest run --locked --workspace
+	cargo nextest run --locked --workspace --no-fail-fast
 else
-	cargo test --locked --workspace --lib --bins --tests
+	cargo test --locked --workspace --lib --bins --tests --no-fail-fast
 endif
 
 .PHONY: doctests
