@@ -1,8 +1,10 @@
 //! `sluice run`: the gateway.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -11,6 +13,7 @@ use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch}
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Admin, Configuration};
+use crate::demo::Demo;
 use crate::observe::admin::{AdminServer, Options, Token};
 use crate::observe::process_log;
 use crate::server::gateway::Gateway;
@@ -18,6 +21,9 @@ use crate::server::reload::Reloader;
 use crate::server::service::Worker;
 use crate::server::socket::{bind, check_keys, fd_key};
 use crate::server::{BACKLOG, admin};
+
+/// How often an upgraded process looks whether the demo origin's address is free.
+const TAKE_OVER: Duration = Duration::from_millis(100);
 
 /// Runs the gateway.
 #[derive(Debug, clap::Args)]
@@ -55,11 +61,7 @@ impl Run {
     fn serve(&self, configuration: &Configuration) -> anyhow::Result<()> {
         let process_log = process_log::init(&configuration.node.log).context("the process log")?;
         let gateway = Arc::new(Gateway::new(configuration, &self.file, process_log)?);
-        // The demo origin of the process before still listens; this one's follows when that one has gone.
-        let _demo = match configuration.node.demo.filter(|_| !self.upgrade) {
-            Some(address) => Some(crate::demo::serve(address).with_context(|| format!("the demo origin on {address}"))?),
-            None => None,
-        };
+        let _demo = configuration.node.demo.map(|address| self.demo(address)).transpose()?;
         let workers = self.workers(configuration, &gateway)?;
         let _admin = configuration.node.admin.as_ref().map(|a| self.admin(a, &gateway)).transpose()?;
         let mut server = Server::new_with_opt_and_conf(self.options(), server_conf(configuration));
@@ -70,6 +72,23 @@ impl Run {
         server.add_service(Reloader { gateway: gateway.clone() });
         server.run(RunArgs { shutdown_signal: Box::new(Signals { gateway }) });
         Ok(())
+    }
+
+    /// At an upgrade the address is taken until the process before has gone.
+    fn demo(&self, address: SocketAddr) -> anyhow::Result<Option<Demo>> {
+        if !self.upgrade {
+            return crate::demo::serve(address).map(Some).with_context(|| format!("the demo origin on {address}"));
+        }
+        let take_over = move || loop {
+            if let Ok(_demo) = crate::demo::serve(address) {
+                loop {
+                    std::thread::park();
+                }
+            }
+            std::thread::sleep(TAKE_OVER);
+        };
+        std::thread::Builder::new().name("demo-take-over".into()).spawn(take_over)?;
+        Ok(None)
     }
 
     fn options(&self) -> Option<Opt> {
@@ -83,7 +102,7 @@ impl Run {
         let keys: Vec<_> = cores.clone().flat_map(|core| addresses.iter().map(move |a| fd_key(*a, core))).collect();
         check_keys(&keys)?;
         let worker = |core| {
-            let socket = |address: &std::net::SocketAddr| match self.upgrade {
+            let socket = |address: &SocketAddr| match self.upgrade {
                 true => Ok(None),
                 false => bind(*address, BACKLOG).map(Some).with_context(|| format!("{address}")),
             };

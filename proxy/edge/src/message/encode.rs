@@ -81,6 +81,8 @@ pub struct ResponseHead<'a> {
     pub status: u16,
     /// `Name: value\r\n` lines without those that the encoder writes itself.
     pub fields: &'a [u8],
+    /// Lines of this answer alone: an explanation for a caller who may have one.
+    pub extra: &'a [u8],
     /// How its body ends.
     pub framing: Framing,
     /// The rest.
@@ -115,6 +117,9 @@ impl ResponseHead<'_> {
     #[inline]
     pub fn write_fields(&self, sink: &mut impl FieldSink) {
         sink.lines(self.fields);
+        if !self.extra.is_empty() {
+            sink.lines(self.extra);
+        }
         if let Framing::Length(n) = self.framing {
             let mut digits = [0; 20];
             sink.field("Content-Length", decimal(n, &mut digits));
@@ -235,7 +240,7 @@ mod tests {
 
     fn head(status: u16, framing: Framing, cache_status: CacheStatus) -> String {
         let variable = Variable { request_id: RequestId(0), age: Some(7), cache_status, apigw_id: false };
-        let head = ResponseHead { status, fields: b"Content-Type: text/plain\r\n", framing, variable };
+        let head = ResponseHead { status, fields: b"Content-Type: text/plain\r\n", extra: b"", framing, variable };
         let mut out = Vec::new();
         head.write_http1(&mut out, b"Thu, 01 Jan 1970 00:00:00 GMT", false, framing == Framing::Unknown);
         String::from_utf8(out).unwrap()

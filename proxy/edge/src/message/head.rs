@@ -204,6 +204,12 @@ impl<'b> Head<'b> {
         self.method.of(&self.bytes)
     }
 
+    /// The answer has no body whatever its head says: the method on the wire is HEAD, whatever is executed.
+    #[inline]
+    pub fn is_head(&self) -> bool {
+        self.method() == b"HEAD"
+    }
+
     /// The path, undecoded.
     #[inline]
     pub fn path(&self) -> &[u8] {

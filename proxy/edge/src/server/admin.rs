@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 use super::gateway::Gateway;
 use super::reload::ReloadError;
 use crate::observe::admin::{AdminRequest, AdminResponse, Routes};
-use crate::observe::explain::Explained;
 use crate::observe::metrics::{CONTENT_TYPE, Reading, ReadingKind};
-use crate::plan::{Plan, StageCache};
-use crate::stage::Ledger;
+use crate::plan::StageCache;
 
 /// Entries of a flushed cache that are freed in one go.
 const SLICE: usize = 4_096;
@@ -83,25 +81,8 @@ fn explain(gateway: &Gateway, request: &AdminRequest) -> AdminResponse {
     let limit = request.query("limit").and_then(|l| l.parse().ok()).unwrap_or(32);
     let plan = gateway.plan.load();
     let recent = gateway.explain.recent(limit);
-    let requests: Vec<Value> = recent.iter().map(|e| explained(e, &plan)).collect();
+    let requests: Vec<Value> = recent.iter().map(|entry| entry.to_json(|ledger| ledger.to_json(&plan))).collect();
     AdminResponse::json(200, &json!({ "requests": requests }))
-}
-
-/// One request: names where the plan that decided it is still the plan.
-fn explained(entry: &Explained<Ledger>, plan: &Plan) -> Value {
-    entry.to_json(|ledger| ledger_json(ledger, plan))
-}
-
-/// A ledger as JSON.
-pub fn ledger_json(ledger: &Ledger, plan: &Plan) -> Value {
-    let mut value = serde_json::to_value(ledger).unwrap_or_default();
-    let current = ledger.route.filter(|_| ledger.plan_version == plan.version);
-    if let (Some((api, stage, method)), Some(map)) = (current.and_then(|r| plan.method(r)), value.as_object_mut()) {
-        map.insert("api".into(), json!(api.id));
-        map.insert("stage".into(), json!(stage.name));
-        map.insert("method".into(), json!(format!("{} {}", method.verb, method.path)));
-    }
-    value
 }
 
 fn reload(gateway: &Gateway, _: &AdminRequest) -> AdminResponse {

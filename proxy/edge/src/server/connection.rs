@@ -134,7 +134,7 @@ async fn serve<S: Transport>(
             Exit::Closed => break,
             Exit::Wait(exchange, need) => {
                 let Some(plan) = with(Core::plan) else { break };
-                let is_head = exchange.head.verb == Some(sluice_api::Verb::Head);
+                let is_head = exchange.head.is_head();
                 let stall = plan.timeouts.body;
                 let trip = Trip { exchange, plan, way: Way::Lane, length: BodyLength::Empty };
                 let mut down = LaneDownstream::new(&mut stream, is_head, stall);

@@ -222,7 +222,7 @@ fn at_once(session: &mut HttpSession, exchange: &Exchange<'_>) {
         let mut parts = core.parts();
         let plan = parts.context.plan;
         let answer = deliver::outgoing(exchange, plan, parts.fields);
-        let silent = exchange.head.verb == Some(sluice_api::Verb::Head) || answer.head.framing == Framing::Bodiless;
+        let silent = exchange.head.is_head() || answer.head.framing == Framing::Bodiless;
         let body = match answer.body {
             Body::Shared(body) => body.clone(),
             Body::Text(text) => Bytes::from(text.into_owned()),
@@ -245,7 +245,7 @@ fn at_once(session: &mut HttpSession, exchange: &Exchange<'_>) {
 /// A request that takes time, in a task of its own.
 async fn travel(session: HttpSession, trip: Trip, stop: Stop, _open: Arc<()>) {
     let mut down = Http2Downstream {
-        silent: trip.exchange.head.verb == Some(sluice_api::Verb::Head),
+        silent: trip.exchange.head.is_head(),
         received: 0,
         limit: trip.plan.limits.body_size,
         stall: trip.plan.timeouts.body,

@@ -280,9 +280,10 @@ impl Lane {
         (used, Step::More)
     }
 
-    /// A read brought something and then nothing: the timer need not be looked at, only be there.
+    /// A read brought something and then nothing: the timer need not be looked at, only be there. The deadline of a split
+    /// head may come before it.
     fn arm(&mut self, core: &Core, cx: &mut Context<'_>) -> Poll<Exit> {
-        if self.timer.is_some() {
+        if self.timer.is_some() && self.started == 0 {
             return Poll::Pending;
         }
         self.wait(core, cx, self.timeouts.idle)
@@ -340,7 +341,7 @@ fn write(core: &mut Core, exchange: &Exchange<'_>) -> bool {
     let plan = parts.context.plan;
     let answer = deliver::outgoing(exchange, plan, parts.fields);
     let close = answer.close;
-    let silent = exchange.head.verb == Some(sluice_api::Verb::Head);
+    let silent = exchange.head.is_head();
     answer.head.write_http1(parts.out.buffer(), parts.clock.date(), close, false);
     let length = match &answer.body {
         Body::Shared(body) => {

@@ -71,7 +71,7 @@ async fn request(down: &mut SessionDownstream, plan: &Arc<Plan>, connection: Con
     };
     let refusal = refusal.or_else(|| refuse(&head, length, plan));
     down.continues = head.has(FieldKind::Expect);
-    down.silent = head.verb == Some(sluice_api::Verb::Head);
+    down.silent = head.is_head();
     let exchange = with(|core| Exchange::new(head, connection, core.clock.now(), core.ids.next()));
     let Some(mut exchange) = exchange else { return Arrival::Broken };
     exchange.ledger.frame = frame::Verdict::Session;

@@ -53,7 +53,10 @@ pub enum Body<'e> {
 }
 
 /// Takes the client's request id over, and notes what is delivered.
-pub fn advance(exchange: &mut Exchange<'_>, _: &mut Context<'_>) -> Flow {
+pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
+    if exchange.head.has(FieldKind::XSluiceExplain) {
+        exchange.explain = context.plan.explain_callers.contains(exchange.client);
+    }
     if let Some(id) = exchange.head.value(FieldKind::XAmznRequestId).and_then(RequestId::parse) {
         exchange.request_id = id;
     }
@@ -87,9 +90,27 @@ pub fn outgoing<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, fields: &'e mut 
         cache_status: exchange.cache_status,
         apigw_id: is_aws(exchange, plan),
     };
+    fields.clear();
+    if exchange.explain {
+        explain(exchange, plan, fields);
+    }
+    let fault = match exchange.reply {
+        Reply::Fault(fault) => Some(fault),
+        Reply::None => Some(Fault::Internal),
+        Reply::Mock if mock(exchange, plan).is_none() => Some(Fault::Internal),
+        _ => None,
+    };
+    match fault {
+        Some(fault) => gateway(exchange, plan, fault, fields, variable),
+        None => answer(exchange, plan, fields, variable),
+    }
+}
+
+fn answer<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, extra: &'e [u8], variable: Variable) -> Outgoing<'e> {
+    let close = exchange.head.close;
     let shared = |status, fields, framing, body: &'e Bytes| {
-        let head = ResponseHead { status, fields, framing, variable };
-        Outgoing { head, body: Body::Shared(body), close: exchange.head.close }
+        let head = ResponseHead { status, fields, extra, framing, variable };
+        Outgoing { head, body: Body::Shared(body), close }
     };
     match &exchange.reply {
         Reply::Entry(entry) => {
@@ -102,16 +123,23 @@ pub fn outgoing<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, fields: &'e mut 
         }
         Reply::Mock => match mock(exchange, plan) {
             Some(mock) => shared(mock.status, &mock.fields, framing(mock.status, mock.body.len()), &mock.body),
-            None => gateway(exchange, plan, Fault::Internal, fields, variable),
+            None => streamed(exchange, extra, variable),
         },
-        Reply::Origin => {
-            let framing = exchange.origin.framing.unwrap_or(Framing::Bodiless);
-            let head = ResponseHead { status: exchange.origin.status, fields: &exchange.origin.fields, framing, variable };
-            Outgoing { head, body: Body::Stream, close: exchange.head.close }
-        }
-        Reply::Fault(fault) => gateway(exchange, plan, *fault, fields, variable),
-        Reply::None => gateway(exchange, plan, Fault::Internal, fields, variable),
+        _ => streamed(exchange, extra, variable),
     }
+}
+
+fn streamed<'e>(exchange: &'e Exchange<'_>, extra: &'e [u8], variable: Variable) -> Outgoing<'e> {
+    let framing = exchange.origin.framing.unwrap_or(Framing::Bodiless);
+    let (status, fields) = (exchange.origin.status, &exchange.origin.fields);
+    let head = ResponseHead { status, fields, extra, framing, variable };
+    Outgoing { head, body: Body::Stream, close: exchange.head.close }
+}
+
+/// The ledger so far, for a caller who may see it.
+fn explain(exchange: &Exchange<'_>, plan: &Plan, out: &mut Vec<u8>) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "X-Sluice-Explain: {}\r\n", exchange.ledger.to_json(plan));
 }
 
 fn framing(status: u16, len: usize) -> Framing {
@@ -137,7 +165,6 @@ fn gateway<'e>(
     fields: &'e mut Vec<u8>,
     variable: Variable,
 ) -> Outgoing<'e> {
-    fields.clear();
     if fault == Fault::Redirect {
         return redirect(exchange, plan, fields, variable);
     }
@@ -146,7 +173,7 @@ fn gateway<'e>(
     // Writing to a Vec cannot fail.
     let _ = write!(fields, "Content-Type: application/json\r\nx-amzn-ErrorType: {}\r\n", rescued.error_type);
     let framing = Framing::Length(rescued.body.len() as u64);
-    let head = ResponseHead { status: rescued.status, fields, framing, variable };
+    let head = ResponseHead { status: rescued.status, fields, extra: b"", framing, variable };
     Outgoing { head, body: Body::Text(rescued.body), close: rescued.close || exchange.head.close }
 }
 
@@ -165,7 +192,7 @@ fn redirect<'e>(exchange: &Exchange<'_>, plan: &Plan, fields: &'e mut Vec<u8>, v
         fields.extend_from_slice(query);
     }
     fields.extend_from_slice(b"\r\n");
-    let head = ResponseHead { status: 308, fields, framing: Framing::Length(0), variable };
+    let head = ResponseHead { status: 308, fields, extra: b"", framing: Framing::Length(0), variable };
     Outgoing { head, body: Body::Text("".into()), close: exchange.head.close }
 }
 

@@ -76,6 +76,8 @@ pub struct Exchange<'b> {
     pub age: Option<u32>,
     /// The endpoint's answer.
     pub origin: OriginAnswer,
+    /// The caller wants to be told the ledger, and may.
+    pub explain: bool,
     /// What it is answered with.
     pub reply: Reply,
     /// The verdicts so far.
@@ -103,6 +105,7 @@ impl<'b> Exchange<'b> {
             cache_status: CacheStatus::Silent,
             age: None,
             origin: OriginAnswer::default(),
+            explain: false,
             reply: Reply::None,
             ledger,
         }
@@ -126,6 +129,7 @@ impl<'b> Exchange<'b> {
             cache_status: self.cache_status,
             age: self.age,
             origin: self.origin,
+            explain: self.explain,
             reply: self.reply,
             ledger: self.ledger,
         }

@@ -3,8 +3,11 @@
 //! Explain, access log and metrics read these verdicts and decide nothing themselves.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{Route, accept, authorize, deliver, dispatch, frame, identify, locate, plan, recall, screen, shape, store, throttle, validate};
+
+use crate::plan::Plan;
 
 /// The verdicts of one request. `Copy` and at most 256 bytes.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -47,3 +50,17 @@ pub struct Ledger {
 }
 
 const _: () = assert!(size_of::<Ledger>() <= 256);
+
+impl Ledger {
+    /// The verdicts, with API, stage and method by name where the plan that decided is still the plan.
+    pub fn to_json(&self, plan: &Plan) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let route = self.route.filter(|_| self.plan_version == plan.version);
+        if let (Some((api, stage, method)), Some(map)) = (route.and_then(|r| plan.method(r)), value.as_object_mut()) {
+            map.insert("api".into(), json!(api.id));
+            map.insert("stage".into(), json!(stage.name));
+            map.insert("method".into(), json!(format!("{} {}", method.verb, method.path)));
+        }
+        value
+    }
+}

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
+use sluice_api::{Profile, Verb};
 
 use super::frame::Refusal;
 use super::rescue::Fault;
@@ -125,7 +126,9 @@ fn route(exchange: &mut Exchange<'_>, plan: &Plan, place: Place) -> Result<(Rout
         Some(stage) => (stage, place.path),
         None => stage_segment(api, bytes, place.path).ok_or(Verdict::NoStage)?,
     };
-    let verb = exchange.head.verb.ok_or(Verdict::NoMethod)?;
+    let verb = effective_verb(exchange, api).ok_or(Verdict::NoMethod)?;
+    exchange.head.verb = Some(verb);
+    let bytes = exchange.head.bytes();
     let text: &[u8] = match path.of(bytes) {
         b"" => b"/",
         text => text,
@@ -133,6 +136,14 @@ fn route(exchange: &mut Exchange<'_>, plan: &Plan, place: Place) -> Result<(Rout
     let method = api.router.find(text, path.start(), verb, &mut exchange.captures).ok_or(Verdict::NoMethod)?;
     exchange.path = path;
     Ok((Route { api: place.api, stage, method }, place.by))
+}
+
+/// The verb that is executed: under `aws`, what `X-HTTP-Method-Override` says.
+fn effective_verb(exchange: &Exchange<'_>, api: &ApiPlan) -> Option<Verb> {
+    match exchange.head.value(FieldKind::XHttpMethodOverride).filter(|_| api.profile == Profile::Aws) {
+        Some(name) => Verb::from_bytes(name).filter(|v| *v != Verb::Any),
+        None => exchange.head.verb,
+    }
 }
 
 /// The first segment names the stage; what follows is the path.
