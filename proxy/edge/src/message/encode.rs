@@ -89,12 +89,41 @@ pub struct ResponseHead<'a> {
     pub variable: Variable,
 }
 
+/// A field that the encoder writes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnField {
+    /// The body's length.
+    ContentLength,
+    /// The request's id.
+    RequestId,
+    /// AWS's extended request id.
+    ApigwId,
+    /// Seconds since the origin answered.
+    Age,
+    /// What the cache did.
+    CacheStatus,
+}
+
+impl OwnField {
+    /// Its name as HTTP/1.1 writes it.
+    #[inline]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OwnField::ContentLength => "Content-Length",
+            OwnField::RequestId => "x-amzn-RequestId",
+            OwnField::ApigwId => "x-amz-apigw-id",
+            OwnField::Age => "Age",
+            OwnField::CacheStatus => "Cache-Status",
+        }
+    }
+}
+
 /// Takes the fields of a head.
 pub trait FieldSink {
     /// Ready-made lines.
     fn lines(&mut self, lines: &[u8]);
     /// One field.
-    fn field(&mut self, name: &'static str, value: &[u8]);
+    fn field(&mut self, field: OwnField, value: &[u8]);
 }
 
 impl FieldSink for Vec<u8> {
@@ -104,8 +133,8 @@ impl FieldSink for Vec<u8> {
     }
 
     #[inline]
-    fn field(&mut self, name: &'static str, value: &[u8]) {
-        self.extend_from_slice(name.as_bytes());
+    fn field(&mut self, field: OwnField, value: &[u8]) {
+        self.extend_from_slice(field.as_str().as_bytes());
         self.extend_from_slice(b": ");
         self.extend_from_slice(value);
         self.extend_from_slice(b"\r\n");
@@ -122,20 +151,20 @@ impl ResponseHead<'_> {
         }
         if let Framing::Length(n) = self.framing {
             let mut digits = [0; 20];
-            sink.field("Content-Length", decimal(n, &mut digits));
+            sink.field(OwnField::ContentLength, decimal(n, &mut digits));
         }
         let id = self.variable.request_id;
-        sink.field("x-amzn-RequestId", &id.text());
+        sink.field(OwnField::RequestId, &id.text());
         if self.variable.apigw_id {
-            sink.field("x-amz-apigw-id", &apigw_id(id));
+            sink.field(OwnField::ApigwId, &apigw_id(id));
         }
         if let Some(age) = self.variable.age {
             let mut digits = [0; 20];
-            sink.field("Age", decimal(u64::from(age), &mut digits));
+            sink.field(OwnField::Age, decimal(u64::from(age), &mut digits));
         }
         if self.variable.cache_status != CacheStatus::Silent {
             let mut text = [0; 96];
-            sink.field("Cache-Status", self.variable.cache_status.write(&mut text));
+            sink.field(OwnField::CacheStatus, self.variable.cache_status.write(&mut text));
         }
     }
 

@@ -132,29 +132,53 @@ impl<'b> Head<'b> {
         host: &[u8],
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
     ) -> Option<Head<'static>> {
-        let mut bytes = Vec::with_capacity(512);
+        let (mut bytes, mut head) = (Vec::with_capacity(512), Head::new(Cow::Borrowed(&[]), version));
+        let spans = head.copy_into(&mut bytes, [method, target, host], fields)?;
+        head.set(Cow::Owned(bytes), spans);
+        Some(head)
+    }
+
+    /// Reads such a head into this one, which is new. Its bytes are copied into `buffer`, whatever was there before.
+    pub fn fill<'f>(
+        &mut self,
+        buffer: &'b mut Vec<u8>,
+        method: &[u8],
+        target: &[u8],
+        host: &[u8],
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+    ) -> Option<()> {
+        buffer.clear();
+        let spans = self.copy_into(buffer, [method, target, host], fields)?;
+        self.set(Cow::Borrowed(buffer), spans);
+        Some(())
+    }
+
+    fn copy_into<'f>(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        line: [&[u8]; 3],
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+    ) -> Option<[Span; 3]> {
         let mut copy = |part: &[u8]| {
             let start = bytes.len();
             bytes.extend_from_slice(part);
             Span::new(start, bytes.len())
         };
-        let (method, target, host) = (copy(method), copy(target), copy(host));
-        let mut copied = ArrayVec::<Field, MAX_FIELDS>::new();
+        let spans = line.map(&mut copy);
         for (name, value) in fields {
             let field = Field { kind: FieldKind::of(name), name: copy(name), value: copy(value) };
-            copied.try_push(field).ok()?;
+            if !self.push(field) {
+                return None;
+            }
         }
-        if bytes.len() > MAX_HEAD {
-            return None;
-        }
-        let mut head = Head::new(Cow::Owned(bytes), version);
-        head.set_method(method);
-        head.set_target(target);
-        head.set_host(host);
-        copied.into_iter().for_each(|field| {
-            head.push(field);
-        });
-        Some(head)
+        (bytes.len() <= MAX_HEAD).then_some(spans)
+    }
+
+    fn set(&mut self, bytes: Cow<'b, [u8]>, [method, target, host]: [Span; 3]) {
+        self.bytes = bytes;
+        self.set_method(method);
+        self.set_target(target);
+        self.set_host(host);
     }
 
     /// How many fields there are.

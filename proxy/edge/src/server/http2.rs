@@ -1,6 +1,7 @@
 //! HTTP/2: Pingora's session over our stream. All requests of a read are answered before anything is written, and what
 //! can be answered at once costs no task of its own.
 
+use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -8,18 +9,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pingora_core::protocols::http::v2::server::{H2Accept, HttpSession, default_h2_options, handshake};
 use pingora_core::protocols::{Digest, Stream};
 use pingora_core::server::ShutdownWatch;
 use tokio::time::{Instant, Sleep};
 
 use super::accounts::{self, Account};
-use super::core::with;
+use super::core::{Core, with};
 use super::downstream::{Downstream, RequestBody};
 use super::drive::{Arrival, Trip, drive};
 use super::patience::within;
 use super::pingora_head;
+use crate::message::date::Now;
 use crate::message::encode::{Framing, ResponseHead};
 use crate::message::head::{Head, Version};
 use crate::observe::metrics::Way;
@@ -28,7 +30,7 @@ use crate::stage::accept::Connection;
 use crate::stage::deliver::{self, Body};
 use crate::stage::frame::{self, Refusal};
 use crate::stage::prepare::BodyLength;
-use crate::stage::{Exchange, Fault, Stop};
+use crate::stage::{Exchange, Fault, Reply, Stop};
 
 /// Streams that a client may have open.
 const STREAMS: u32 = 128;
@@ -38,6 +40,10 @@ const WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// A body up to this size is queued at once, however small the client's window is.
 const AT_ONCE: usize = 16 * 1024;
+/// Answers whose field values share one allocation.
+const SHARING: usize = 16;
+/// Streams of a batch that a connection keeps room for.
+const KEPT: usize = 64;
 
 /// What Pingora's handshake gives.
 type H2 = h2::server::Connection<Stream, Bytes>;
@@ -106,13 +112,7 @@ impl Batches {
                 };
             }
             busy = true;
-            let mut batch = std::mem::take(&mut self.batch);
-            for session in batch.drain(..) {
-                answer(session, self.connection, &self.open);
-            }
-            if batch.capacity() <= 64 {
-                self.batch = batch;
-            }
+            self.answer();
         }
     }
 
@@ -127,6 +127,21 @@ impl Batches {
                 Poll::Ready(_) => return true,
                 Poll::Pending => return false,
             }
+        }
+    }
+
+    /// Answers the batch, by one reading of the clock.
+    fn answer(&mut self) {
+        let mut room = Room::new(self.batch.len());
+        let now = with(|core| core.clock.now()).unwrap_or_default();
+        for mut session in self.batch.drain(..) {
+            let late = with(|core| answer(core, &mut session, self.connection, now, &mut room));
+            if let Some((trip, stop)) = late.flatten() {
+                tokio::spawn(travel(session, trip, stop, self.open.clone()));
+            }
+        }
+        if self.batch.capacity() > KEPT {
+            self.batch = Vec::new();
         }
     }
 
@@ -152,52 +167,73 @@ impl Batches {
     }
 }
 
-/// Answers a request now, or gives it a task.
-fn answer(mut session: HttpSession, connection: Connection, open: &Arc<()>) {
-    let Some((exchange, length)) = begin(&mut session, connection) else { return };
-    let walked = with(|core| {
-        let mut exchange = exchange;
-        let parts = core.parts();
-        let mut context = parts.context;
-        let refused = refuse(&exchange, length, context.plan);
-        let stop = match refused {
-            Some(refusal) => {
-                exchange.ledger.frame = frame::Verdict::Refused(refusal);
-                crate::stage::fail(&mut exchange, &mut context, Fault::Refused(refusal));
-                Stop::Answered
-            }
-            None => crate::stage::walk(&mut exchange, &mut context),
-        };
-        (exchange, stop)
-    });
-    let Some((exchange, stop)) = walked else { return };
-    let small = |exchange: &Exchange<'_>| match &exchange.reply {
-        crate::stage::Reply::Entry(entry) => entry.body().len() <= AT_ONCE,
-        _ => true,
-    };
-    match stop {
-        Stop::Answered if small(&exchange) => at_once(&mut session, &exchange),
-        _ => {
-            let Some(plan) = with(|core| core.plan()) else { return };
-            let trip = Trip { exchange: Box::new(exchange), plan, way: Way::Http2, length };
-            tokio::spawn(travel(session, trip, stop, open.clone()));
-        }
+/// What the answers of a batch are made in.
+struct Room {
+    /// Bytes of the request head at hand.
+    head: Vec<u8>,
+    /// Values of the answers' fields; the answers share it.
+    values: BytesMut,
+}
+
+impl Room {
+    fn new(answers: usize) -> Self {
+        let values = pingora_head::ROOM * answers.min(SHARING);
+        Self { head: Vec::with_capacity(512), values: BytesMut::with_capacity(values) }
     }
 }
 
-fn begin(session: &mut HttpSession, connection: Connection) -> Option<(Exchange<'static>, BodyLength)> {
-    let head = pingora_head::request(session.req_header(), Version::Http2);
-    let refusal = head.as_ref().err().copied();
-    let mut head = head.ok().or_else(|| Head::flat(Version::Http2, b"GET", b"/", b"", std::iter::empty()))?;
+/// Answers a request now, or says how it goes on.
+fn answer(
+    core: &mut Core,
+    session: &mut HttpSession,
+    connection: Connection,
+    now: Now,
+    room: &mut Room,
+) -> Option<(Trip, Stop)> {
+    let Room { head: buffer, values } = room;
+    let new = Head::new(Cow::Borrowed(&[]), Version::Http2);
+    let mut exchange = Exchange::new(new, connection, now, core.ids.next());
+    let length = begin(session, buffer, &mut exchange)?;
+    let mut context = core.parts().context;
+    let stop = match refuse(&exchange, length, context.plan) {
+        Some(refusal) => {
+            exchange.ledger.frame = frame::Verdict::Refused(refusal);
+            crate::stage::fail(&mut exchange, &mut context, Fault::Refused(refusal));
+            Stop::Answered
+        }
+        None => crate::stage::walk(&mut exchange, &mut context),
+    };
+    if stop == Stop::Answered && is_small(&exchange) {
+        at_once(core, session, &exchange, values);
+        return None;
+    }
+    let exchange = Box::new(exchange.into_owned());
+    Some((Trip { exchange, plan: core.plan(), way: Way::Http2, length }, stop))
+}
+
+fn is_small(exchange: &Exchange<'_>) -> bool {
+    match &exchange.reply {
+        Reply::Entry(entry) => entry.body().len() <= AT_ONCE,
+        _ => true,
+    }
+}
+
+/// Reads the request's head. One that cannot be read is replaced, and the refusal noted.
+fn begin<'b>(session: &HttpSession, buffer: &'b mut Vec<u8>, exchange: &mut Exchange<'b>) -> Option<BodyLength> {
+    exchange.ledger.frame = match pingora_head::read(session.req_header(), buffer, &mut exchange.head) {
+        Ok(()) => frame::Verdict::Http2,
+        Err(refusal) => {
+            exchange.head = Head::flat(Version::Http2, b"GET", b"/", b"", std::iter::empty())?;
+            frame::Verdict::Refused(refusal)
+        }
+    };
+    let head = &mut exchange.head;
     head.has_body = !session.is_body_empty();
-    let length = match (head.has_body, pingora_head::content_length(&head)) {
+    Some(match (head.has_body, pingora_head::content_length(head)) {
         (false, _) => BodyLength::Empty,
         (true, Some(n)) => BodyLength::Known(n),
         (true, None) => BodyLength::Unknown,
-    };
-    let mut exchange = with(|core| Exchange::new(head, connection, core.clock.now(), core.ids.next()))?;
-    exchange.ledger.frame = refusal.map_or(frame::Verdict::Http2, frame::Verdict::Refused);
-    Some((exchange, length))
+    })
 }
 
 fn refuse(exchange: &Exchange<'_>, length: BodyLength, plan: &Plan) -> Option<Refusal> {
@@ -217,29 +253,27 @@ fn refuse(exchange: &Exchange<'_>, length: BodyLength, plan: &Plan) -> Option<Re
 }
 
 /// Queues a whole answer; the next poll of the connection writes it with the others of its batch.
-fn at_once(session: &mut HttpSession, exchange: &Exchange<'_>) {
-    with(|core| {
-        let mut parts = core.parts();
-        let plan = parts.context.plan;
-        let answer = deliver::outgoing(exchange, plan, parts.fields);
-        let silent = exchange.head.is_head() || answer.head.framing == Framing::Bodiless;
-        let body = match answer.body {
-            Body::Shared(body) => body.clone(),
-            Body::Text(text) => Bytes::from(text.into_owned()),
-            Body::Stream => Bytes::new(),
-        };
-        let end = silent || body.is_empty();
-        let (status, length) = (answer.head.status, body.len() as u64);
-        let Ok(header) = pingora_head::response(&answer.head, true) else { return };
-        if session.write_response_header(Box::new(header), end).is_ok() && !end {
-            if let Some(mut writer) = session.take_response_body_writer() {
-                // The client has reset the stream: nobody waits for it.
-                let _ = writer.send_data(body, true);
-            }
+fn at_once(core: &mut Core, session: &mut HttpSession, exchange: &Exchange<'_>, values: &mut BytesMut) {
+    let mut parts = core.parts();
+    let plan = parts.context.plan;
+    let answer = deliver::outgoing(exchange, plan, parts.fields);
+    let silent = exchange.head.verb == Some(sluice_api::Verb::Head) || answer.head.framing == Framing::Bodiless;
+    let body = match answer.body {
+        Body::Shared(body) => body.clone(),
+        Body::Text(text) => Bytes::from(text.into_owned()),
+        Body::Stream => Bytes::new(),
+    };
+    let end = silent || body.is_empty();
+    let (status, length) = (answer.head.status, body.len() as u64);
+    let Ok(header) = pingora_head::response_http2(&answer.head, values) else { return };
+    if session.write_response_header(Box::new(header), end).is_ok() && !end {
+        if let Some(mut writer) = session.take_response_body_writer() {
+            // The client has reset the stream: nobody waits for it.
+            let _ = writer.send_data(body, true);
         }
-        let account = Account { status, bytes_out: length, way: Way::Http2, done: parts.clock.mono() };
-        accounts::settle(&mut parts.desk, plan, exchange, account);
-    });
+    }
+    let account = Account { status, bytes_out: length, way: Way::Http2, done: parts.clock.mono() };
+    accounts::settle(&mut parts.desk, plan, exchange, account);
 }
 
 /// A request that takes time, in a task of its own.
