@@ -4,13 +4,20 @@ import argparse
 import datetime
 import json
 import shlex
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 from . import lab as lab_module
 from . import machine, report, tools
 from .cases import CASES
+from .outcome import Outcome
 from .tools import say
+
+# Seconds that a case of a quick run may take on average.
+QUICK_PACE = 15
 
 
 def parse(arguments):
@@ -43,6 +50,7 @@ def main():
     if not options.no_install:
         tools.install()
     machine.raise_open_files()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcomes = _run(options, chosen)
     except RuntimeError as error:
@@ -63,15 +71,18 @@ def _chosen(names):
 
 def _run(options, chosen):
     """The outcomes of all chosen cases, also of those before an interruption."""
-    outcomes = []
+    outcomes, started = [], time.monotonic()
     with lab_module.Lab(options.sluice.resolve(), options.origin) as lab:
         for number, case in enumerate(chosen, 1):
             say(f"[{number}/{len(chosen)}] {case.title}")
+            lab.seconds_behind = time.monotonic() - started - (number - 1) * QUICK_PACE
             try:
                 outcomes.append(case.run(lab, options.quick))
             except KeyboardInterrupt:
                 say("interrupted; what is known so far:")
                 break
+            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                outcomes.append(Outcome(case.name, case.title, {}, note=f"failed: {error}"))
     return outcomes
 
 
@@ -79,6 +90,7 @@ def _tell(options, outcomes):
     facts = {
         "command": " ".join(["loadtest/compare", *(shlex.quote(word) for word in _public(sys.argv[1:]))]),
         "date": datetime.date.today().isoformat(),
+        "lesser": "part" if options.case else "quick" if options.quick else None,
         "machine": machine.description(),
         "versions": lab_module.installed(),
     }
@@ -91,5 +103,5 @@ def _tell(options, outcomes):
 
 
 def _public(words):
-    """The arguments without the places of files on this machine."""
-    return [word for word in words if word.startswith("--") or "/" not in word]
+    """The arguments, of absolute paths the last part only."""
+    return [Path(word).name if word.startswith("/") else word for word in words]

@@ -40,6 +40,7 @@ class Lab:
         self.certificate, self.private_key = self._certify()
         self._origin_command = origin_command
         self.origin_port = None
+        self.seconds_behind = 0.0  # of the pace at which a quick run is over in time
 
     def __enter__(self):
         try:
@@ -72,7 +73,7 @@ class Lab:
         try:
             origin = process.Process("origin", command, {self.client_core}, self.folder / "origin.log")
         except OSError as error:
-            raise RuntimeError(f"the origin does not start: {error}") from error
+            raise RuntimeError(f"the origin does not start ({error}); cargo build --release, or --origin") from error
         self._running.append(origin)
         origin.await_port(self.origin_port)
 

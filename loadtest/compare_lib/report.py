@@ -101,9 +101,15 @@ def _oddities(figure):
 
 
 def save(folder, outcomes, facts):
-    """Writes `<date>.md` and the chart; returns the page's path. `facts`: command, machine, date, versions."""
+    """Writes `<date>.md` and the chart; returns the page's path.
+
+    A lesser run (quick, or of some cases) never replaces that page but writes `<date>-quick.md` or `<date>-part.md`.
+    """
     folder.mkdir(exist_ok=True)
-    page, picture = folder / f"{facts['date']}.md", folder / f"{facts['date']}.svg"
+    name = facts["date"]
+    if facts["lesser"] and (folder / f"{name}.md").exists():
+        name += f"-{facts['lesser']}"
+    page, picture = folder / f"{name}.md", folder / f"{name}.svg"
     drawn = chart.draw(outcomes)
     if drawn:
         picture.write_text(drawn, encoding="utf-8")
