@@ -99,6 +99,9 @@ impl Address {
     pub fn parse(text: &str, default_port: Option<u16>) -> Result<Self, AddressError> {
         let bad = || AddressError(text.into());
         let (host, port) = split_port(text).ok_or_else(bad)?;
+        if text.starts_with('[') && !host.contains(':') {
+            return Err(bad());
+        }
         let port = match port {
             Some(p) => p.parse::<u16>().ok().filter(|p| *p > 0),
             None => default_port,

@@ -50,60 +50,69 @@ pub enum FieldKind {
     XSluiceExplain,
 }
 
+/// Bytes of the longest name that is known.
+const LONGEST: usize = 22;
+
 impl FieldKind {
     /// The kind of the field `name`, whatever its case.
     #[inline]
     pub fn of(name: &[u8]) -> Self {
-        use FieldKind::*;
-        let candidates: &[(&[u8], FieldKind)] = match name.len() {
-            2 => &[(b"te", Te)],
-            3 => &[(b"via", Via)],
-            4 => &[(b"host", Host), (b"date", Date), (b"vary", Vary)],
-            5 => &[(b"range", Range)],
-            6 => &[(b"accept", Accept), (b"cookie", Cookie), (b"expect", Expect), (b"server", Server)],
-            7 => &[(b"upgrade", Upgrade), (b"trailer", Trailer)],
-            9 => &[(b"forwarded", Forwarded)],
-            10 => &[
-                (b"user-agent", UserAgent),
-                (b"connection", Connection),
-                (b"keep-alive", KeepAlive),
-                (b"set-cookie", SetCookie),
-            ],
-            11 => &[(b"traceparent", Traceparent), (b"content-md5", ContentMd5)],
-            12 => &[(b"content-type", ContentType), (b"max-forwards", MaxForwards)],
-            13 => &[(b"authorization", Authorization), (b"cache-control", CacheControl)],
-            14 => &[
-                (b"content-length", ContentLength),
-                (b"http2-settings", Http2Settings),
-                (b"x-amz-apigw-id", XAmzApigwId),
-                (b"x-apigw-api-id", XApigwApiId),
-            ],
-            15 => &[
-                (b"accept-encoding", AcceptEncoding),
-                (b"x-forwarded-for", XForwardedFor),
-                (b"x-amzn-trace-id", XAmznTraceId),
-            ],
-            16 => &[
-                (b"content-encoding", ContentEncoding),
-                (b"x-amzn-requestid", XAmznRequestId),
-                (b"x-forwarded-host", XForwardedHost),
-                (b"x-forwarded-port", XForwardedPort),
-                (b"proxy-connection", ProxyConnection),
-                (b"www-authenticate", WwwAuthenticate),
-                (b"x-sluice-explain", XSluiceExplain),
-            ],
-            17 => &[(b"transfer-encoding", TransferEncoding), (b"x-forwarded-proto", XForwardedProto)],
-            18 => &[(b"proxy-authenticate", ProxyAuthenticate)],
-            19 => &[(b"proxy-authorization", ProxyAuthorization)],
-            22 => &[(b"x-http-method-override", XHttpMethodOverride)],
-            _ => &[],
-        };
-        for (known, kind) in candidates {
-            if known.eq_ignore_ascii_case(name) {
-                return *kind;
-            }
+        let mut buffer = [0; LONGEST];
+        let Some(lower) = buffer.get_mut(..name.len()) else { return FieldKind::Other };
+        for (to, from) in lower.iter_mut().zip(name) {
+            // Lower case for letters; what it makes of the other bytes of a token is no letter, digit or hyphen.
+            *to = *from | 0x20;
         }
-        Other
+        Self::of_lower(lower)
+    }
+
+    fn of_lower(name: &[u8]) -> Self {
+        use FieldKind::*;
+        match name {
+            b"te" => Te,
+            b"via" => Via,
+            b"host" => Host,
+            b"date" => Date,
+            b"vary" => Vary,
+            b"range" => Range,
+            b"accept" => Accept,
+            b"cookie" => Cookie,
+            b"expect" => Expect,
+            b"server" => Server,
+            b"upgrade" => Upgrade,
+            b"trailer" => Trailer,
+            b"forwarded" => Forwarded,
+            b"user-agent" => UserAgent,
+            b"connection" => Connection,
+            b"keep-alive" => KeepAlive,
+            b"set-cookie" => SetCookie,
+            b"traceparent" => Traceparent,
+            b"content-md5" => ContentMd5,
+            b"content-type" => ContentType,
+            b"max-forwards" => MaxForwards,
+            b"authorization" => Authorization,
+            b"cache-control" => CacheControl,
+            b"content-length" => ContentLength,
+            b"http2-settings" => Http2Settings,
+            b"x-amz-apigw-id" => XAmzApigwId,
+            b"x-apigw-api-id" => XApigwApiId,
+            b"accept-encoding" => AcceptEncoding,
+            b"x-forwarded-for" => XForwardedFor,
+            b"x-amzn-trace-id" => XAmznTraceId,
+            b"content-encoding" => ContentEncoding,
+            b"x-amzn-requestid" => XAmznRequestId,
+            b"x-forwarded-host" => XForwardedHost,
+            b"x-forwarded-port" => XForwardedPort,
+            b"proxy-connection" => ProxyConnection,
+            b"www-authenticate" => WwwAuthenticate,
+            b"x-sluice-explain" => XSluiceExplain,
+            b"transfer-encoding" => TransferEncoding,
+            b"x-forwarded-proto" => XForwardedProto,
+            b"proxy-authenticate" => ProxyAuthenticate,
+            b"proxy-authorization" => ProxyAuthorization,
+            b"x-http-method-override" => XHttpMethodOverride,
+            _ => Other,
+        }
     }
 
     /// Its place in a set of kinds.

@@ -114,6 +114,7 @@ impl Compiler<'_> {
         let stages = api.stages.values().map(|stage| self.stage(api, stage)).collect::<Result<Vec<_>, _>>()?;
         Ok(ApiPlan {
             id: api.id.as_str().into(),
+            name: api.name.as_str().into(),
             profile: api.profile,
             router,
             network: network_rules(&api.network),

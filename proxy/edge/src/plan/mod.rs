@@ -78,6 +78,8 @@ pub struct ListenerPlan {
 pub struct ApiPlan {
     /// Its id.
     pub id: Box<str>,
+    /// Its name, for the metrics.
+    pub name: Box<str>,
     /// Which behaviour is meant.
     pub profile: Profile,
     /// From path and verb to a place in each stage's `methods`.

@@ -43,7 +43,7 @@ pub fn watch(gateway: &Arc<Gateway>) {
                 let stages = plan.apis.iter().flat_map(|api| api.stages.iter().map(move |stage| (api, stage)));
                 let cached = stages.filter_map(|(api, stage)| Some((api, stage, stage.cache.as_ref()?)));
                 let labels = |api: &str, stage: &str| vec![("api", api.to_string()), ("stage", stage.to_string())];
-                cached.map(|(api, stage, cache)| (labels(&api.id, &stage.name), read(cache))).collect()
+                cached.map(|(api, stage, cache)| (labels(&api.name, &stage.name), read(cache))).collect()
             }),
         });
     };

@@ -10,7 +10,7 @@ use sluice_cache::KeyHasher;
 
 use super::accounts::VOCABULARY;
 use super::listeners::{ListenerError, Listeners};
-use crate::config::{Configuration, Finding};
+use crate::config::{Configuration, Finding, Node};
 use crate::message::date::Epoch;
 use crate::observe::access_log::{AccessLog, AccessLogError};
 use crate::observe::explain::Explain;
@@ -39,6 +39,8 @@ pub struct Gateway {
     pub listeners: Listeners,
     /// The process log's settings.
     pub process_log: ProcessLog,
+    /// The node's settings with which the process began.
+    pub(super) node: Node,
     pub(super) reloading: parking_lot::Mutex<()>,
     draining: AtomicBool,
     open: AtomicUsize,
@@ -79,6 +81,7 @@ impl Gateway {
         Ok(Self {
             listeners,
             process_log,
+            node: configuration.node.clone(),
             reloading: parking_lot::Mutex::new(()),
             open: AtomicUsize::new(0),
             workers: AtomicUsize::new(configuration.node.threads),

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::gateway::Gateway;
 use super::listeners::ListenerError;
-use crate::config::{Configuration, Finding};
+use crate::config::{Configuration, Finding, Node};
 use crate::plan::{CompileError, compile};
 
 /// Editors and deployment tools write a file in several steps: the change is looked at when it has been quiet for so long.
@@ -57,6 +57,9 @@ impl Gateway {
         for finding in &findings {
             tracing::warn!("{finding}");
         }
+        for key in fixed_changes(&self.node, &configuration.node) {
+            tracing::warn!(key, "changes with an upgrade or a restart only");
+        }
         let prepared = self.listeners.prepare(&configuration)?;
         let plan = compile(&configuration, &self.registries, &self.metrics, self.epoch.mono())?;
         self.listeners.put(prepared);
@@ -69,6 +72,19 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// Keys of the node that differ from those with which the process began, and that a reload leaves as they were.
+fn fixed_changes(begun: &Node, new: &Node) -> impl Iterator<Item = &'static str> {
+    let keys = [
+        ("threads", begun.threads != new.threads),
+        ("admin", begun.admin != new.admin),
+        ("access_log", begun.access_log != new.access_log),
+        ("demo", begun.demo != new.demo),
+        ("upgrade_socket", begun.upgrade_socket != new.upgrade_socket),
+        ("shutdown_grace", begun.shutdown_grace != new.shutdown_grace),
+    ];
+    keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key)
 }
 
 /// Reloads on SIGHUP and when the file changes.

@@ -2,11 +2,13 @@
 //! which fields are dropped, added and overwritten is in `docs/parity.md`.
 
 use std::io::Write;
+use std::net::IpAddr;
 
 use serde::Serialize;
 use sluice_api::Verb;
 
 use super::{Context, Exchange, Flow, recall};
+use crate::message::encode::decimal;
 use crate::message::field::{FieldKind, HOP_BY_HOP};
 use crate::message::request_id::RequestIds;
 use crate::plan::{HttpPlan, Plan};
@@ -152,20 +154,34 @@ fn forwarding_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan) {
     let before = |kind| exchange.head.values(kind).filter(move |_| trusted);
     out.extend_from_slice(b"X-Forwarded-For: ");
     list(out, before(FieldKind::XForwardedFor));
-    let _ = write!(out, "{peer}\r\n");
+    write_address(out, peer);
+    out.extend_from_slice(b"\r\n");
     let proto = before(FieldKind::XForwardedProto).next_back().unwrap_or(scheme.as_bytes());
     field(out, b"X-Forwarded-Proto", proto);
     let host = before(FieldKind::XForwardedHost).next_back().unwrap_or(exchange.head.host());
     field(out, b"X-Forwarded-Host", host);
     out.extend_from_slice(b"Forwarded: ");
     list(out, before(FieldKind::Forwarded));
-    let _ = match peer.is_ipv6() {
-        true => write!(out, "for=\"[{peer}]\""),
-        false => write!(out, "for={peer}"),
-    };
-    out.extend_from_slice(b";host=\"");
+    out.extend_from_slice(if peer.is_ipv6() { b"for=\"[" } else { b"for=" });
+    write_address(out, peer);
+    out.extend_from_slice(if peer.is_ipv6() { b"]\";host=\"" } else { b";host=\"" });
     out.extend_from_slice(exchange.head.host());
-    let _ = write!(out, "\";proto={scheme}\r\n");
+    out.extend_from_slice(b"\";proto=");
+    out.extend_from_slice(scheme.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The usual form of an address; for IPv4 without the formatting machinery, as this is on every call's path.
+fn write_address(out: &mut Vec<u8>, address: IpAddr) {
+    let IpAddr::V4(v4) = address else {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{address}");
+        return;
+    };
+    for (i, octet) in v4.octets().into_iter().enumerate() {
+        out.extend_from_slice(if i > 0 { b"." } else { b"" });
+        out.extend_from_slice(decimal(u64::from(octet), &mut [0; 20]));
+    }
 }
 
 fn comes_from_a_trusted_proxy(exchange: &Exchange<'_>, plan: &Plan) -> bool {

@@ -83,7 +83,7 @@ impl Page<'_> {
         self.counter("5xx_error", "Answers with a status from 500 to 599", series, |row| row.server_errors)?;
         self.counter("cache_hit_count", "Requests answered from the cache", series, |row| row.cache_hits)?;
         self.counter("cache_miss_count", "Requests that the cache could not answer", series, |row| row.cache_misses)?;
-        self.counter("response_bytes", "Bytes sent, heads and bodies", series, |row| row.bytes_out)?;
+        self.counter("response_bytes", "Bytes of the answers' bodies", series, |row| row.bytes_out)?;
         self.histogram("latency", "From a request's receipt to its answer", series, |row| &row.latency)?;
         let help = "From a request's relay to the backend's answer";
         self.histogram("integration_latency", help, series, |row| &row.integration_latency)
