@@ -139,7 +139,7 @@ impl Trip {
                 _ => Framing::Bodiless,
             },
             BodyEnd::Length(n) => Framing::Length(n),
-            BodyEnd::Chunked | BodyEnd::Close => Framing::Unknown,
+            BodyEnd::Chunked | BodyEnd::Close | BodyEnd::Stream => Framing::Unknown,
         });
         self.exchange.ledger.dispatch = dispatch::Verdict::Endpoint {
             status: started.head.status,

@@ -1,29 +1,29 @@
 //! One call of an endpoint: request out, head of the answer in, with deadlines and retries.
 
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use sluice_api::Verb;
 use tokio::time::Instant;
 
-use super::buffer::{Buffer, SIZE};
 use super::connection::Connection;
 use super::head::{self, AnswerHead};
+use super::http2::{SessionId, Slot};
 use super::origin::{ConnectError, Origin};
-use super::{BodyReader, pool};
+use super::{BodyReader, http1, http2, pool};
 use crate::server::downstream::RequestBody;
-use crate::server::patience::within;
 use crate::stage::Fault;
 use crate::stage::prepare::BodyLength;
 
 /// What to send, and how long to wait.
 pub struct Call<'c> {
     /// To whom.
-    pub origin: &'c Origin,
+    pub origin: &'c Arc<Origin>,
     /// With which verb.
     pub verb: Verb,
-    /// The head in wire form.
+    /// The head in HTTP/1.1's wire form, whatever the origin speaks.
     pub head: &'c [u8],
     /// How the body is framed.
     pub length: BodyLength,
@@ -66,6 +66,12 @@ pub enum CallError {
     /// Too slow.
     #[error("no answer in time")]
     Timeout,
+    /// The endpoint did not take the request on, and says so.
+    #[error("the endpoint refused the request unprocessed")]
+    Refused,
+    /// The head has no form in the origin's protocol.
+    #[error("the request cannot be put into HTTP/2's form")]
+    Unsendable,
     /// Not HTTP.
     #[error(transparent)]
     Malformed(#[from] head::Malformed),
@@ -80,7 +86,9 @@ impl CallError {
         match self {
             CallError::Connect(ConnectError::Timeout(_)) | CallError::Timeout => Fault::EndpointTimeout,
             CallError::Broken(e) if e.kind() == io::ErrorKind::TimedOut => Fault::EndpointTimeout,
-            CallError::Connect(_) | CallError::Broken(_) => Fault::EndpointUnreachable,
+            CallError::Connect(ConnectError::NotHttp2(..)) => Fault::EndpointMalformed,
+            CallError::Connect(_) | CallError::Broken(_) | CallError::Refused => Fault::EndpointUnreachable,
+            CallError::Unsendable => Fault::Configuration,
             CallError::Malformed(_) => Fault::EndpointMalformed,
             CallError::Client(e) if e.kind() == io::ErrorKind::TimedOut => {
                 Fault::Refused(crate::stage::frame::Refusal::Timeout)
@@ -98,25 +106,25 @@ pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
     attempts(call, Instant::now() + call.timeout, body).await
 }
 
-/// A dead pooled connection costs no try; what else fails before the answer costs one.
+/// A dead pooled connection costs no try, nor does the first refusal; what else fails before the answer costs one.
 async fn attempts(call: &Call<'_>, deadline: Instant, body: &mut impl RequestBody) -> Result<Started, CallError> {
-    let repeatable = call.verb.is_idempotent() && call.length == BodyLength::Empty;
+    let empty = call.length == BodyLength::Empty;
+    let repeatable = call.verb.is_idempotent() && empty;
     let mut retries = if repeatable { call.retries } else { 0 };
     let mut tries = 0u8;
-    let mut fresh = false;
+    let mut age = Age::Any;
     loop {
         tries = tries.saturating_add(1);
-        let (connection, reused) = match (!fresh).then(|| pool::take(call.origin.id())).flatten() {
-            Some(connection) => (Ok(connection), true),
-            None => (connect(call, deadline).await, false),
-        };
-        let error = match connection {
+        let mut reused = false;
+        let mut newer = SessionId::default();
+        let error = match link(call, deadline, age).await {
             Err(e) => e,
-            Ok(connection) => {
-                let address = connection.address;
-                match attempt(call, deadline, connection, body).await {
+            Ok(link) => {
+                let address = link.way.address();
+                (reused, newer) = (link.reused, link.way.session());
+                match link.way.attempt(call, deadline, body).await {
                     Ok(started) => return Ok(Started { tries, reused, ..started }),
-                    Err(e @ (CallError::Client(_) | CallError::Malformed(_))) => return Err(e),
+                    Err(e @ (CallError::Client(_) | CallError::Malformed(_) | CallError::Unsendable)) => return Err(e),
                     Err(e) => {
                         if !reused {
                             call.origin.note(address, false, call.now);
@@ -126,103 +134,89 @@ async fn attempts(call: &Call<'_>, deadline: Instant, body: &mut impl RequestBod
                 }
             }
         };
-        match (repeatable && reused, retries) {
-            (true, _) if !matches!(error, CallError::Timeout) => fresh = true,
-            (_, 0) => return Err(error),
+        let costs_nothing = age == Age::Any
+            && match &error {
+                CallError::Refused => empty,
+                CallError::Timeout => false,
+                _ => repeatable && reused,
+            };
+        match retries {
+            _ if costs_nothing => age = Age::NewerThan(newer),
+            0 => return Err(error),
             _ => retries -= 1,
         }
     }
 }
 
-async fn connect(call: &Call<'_>, deadline: Instant) -> Result<Connection, CallError> {
-    let connected = tokio::time::timeout_at(deadline, call.origin.connect(call.now)).await;
-    connected.map_err(|_| CallError::Timeout)?.map_err(CallError::Connect)
+/// What a call goes over.
+pub(super) struct Link {
+    pub(super) way: Way,
+    /// It was open already.
+    pub(super) reused: bool,
 }
 
-async fn attempt(
-    call: &Call<'_>,
-    deadline: Instant,
-    mut connection: Connection,
-    body: &mut impl RequestBody,
-) -> Result<Started, CallError> {
-    let mut buffer = Buffer::default();
-    let sent = within(call.timeout, connection.send(call.head, &mut buffer)).await;
-    let mut complete = sent.map_err(CallError::Broken)?;
-    if complete && call.length != BodyLength::Empty {
-        complete = upload(call, &mut connection, &mut buffer, body).await?;
+pub(super) enum Way {
+    Http1(Connection),
+    Http2(Box<Slot>),
+}
+
+/// Which links will do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Age {
+    Any,
+    /// No idle HTTP/1.1 connection, and no HTTP/2 session up to this one.
+    NewerThan(SessionId),
+}
+
+impl Way {
+    fn address(&self) -> SocketAddr {
+        match self {
+            Way::Http1(connection) => connection.address,
+            Way::Http2(slot) => slot.address,
+        }
     }
-    // A long upload is bounded piece by piece; the endpoint's time begins when it has everything.
+
+    fn session(&self) -> SessionId {
+        match self {
+            Way::Http1(_) => SessionId::default(),
+            Way::Http2(slot) => slot.session,
+        }
+    }
+
+    async fn attempt(
+        self,
+        call: &Call<'_>,
+        deadline: Instant,
+        body: &mut impl RequestBody,
+    ) -> Result<Started, CallError> {
+        match self {
+            Way::Http1(connection) => http1::attempt(call, deadline, connection, body).await,
+            Way::Http2(slot) => Box::pin(http2::attempt(call, deadline, *slot, body)).await,
+        }
+    }
+}
+
+async fn link(call: &Call<'_>, deadline: Instant, age: Age) -> Result<Link, CallError> {
+    if call.origin.wants_http2() {
+        return Box::pin(http2::link(call, deadline, age)).await;
+    }
+    match (age == Age::Any).then(|| pool::take(call.origin.id())).flatten() {
+        Some(connection) => Ok(Link { way: Way::Http1(connection), reused: true }),
+        None => {
+            let connected = tokio::time::timeout_at(deadline, call.origin.connect(call.now)).await;
+            let connection = connected.map_err(|_| CallError::Timeout)??;
+            Ok(Link { way: Way::Http1(connection), reused: false })
+        }
+    }
+}
+
+/// When the answer's head must be there, asked once the request has been sent. A long upload is bounded piece by
+/// piece; the endpoint's time begins when it has everything.
+pub(super) fn head_deadline(call: &Call<'_>, deadline: Instant) -> Instant {
+    let now = Instant::now();
     let deadline = match call.length {
         BodyLength::Empty => deadline,
-        _ => Instant::now() + call.timeout,
+        _ => now + call.timeout,
     };
-    let deadline = deadline.min(Instant::now() + call.first_byte_timeout);
-    let head = tokio::time::timeout_at(deadline, read_head(call, &mut connection, &mut buffer)).await;
-    let head = head.map_err(|_| CallError::Timeout)??;
-    let keep_alive = head.keep_alive && complete;
-    let body = BodyReader::new(call.origin.id(), connection, buffer, head.end, keep_alive, call.idle_timeout);
-    Ok(Started { head, body, tries: 1, reused: false, request_complete: complete })
-}
-
-/// Passes the client's body on; `false` when the endpoint answered before its end.
-async fn upload(
-    call: &Call<'_>,
-    connection: &mut Connection,
-    buffer: &mut Buffer,
-    body: &mut impl RequestBody,
-) -> Result<bool, CallError> {
-    loop {
-        let piece = tokio::select! {
-            biased;
-            piece = body.piece() => piece.map_err(CallError::Client)?,
-            read = connection.fill(buffer) => {
-                return match read {
-                    Ok(n) if n > 0 => Ok(false),
-                    Ok(_) => Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into())),
-                    Err(e) => Err(CallError::Broken(e)),
-                };
-            }
-        };
-        let (bytes, last) = match (piece, call.length) {
-            (None, BodyLength::Unknown) => (Bytes::from_static(b"0\r\n\r\n"), true),
-            (None, _) => return Ok(true),
-            (Some(piece), BodyLength::Unknown) => (chunk(&piece), false),
-            (Some(piece), _) => (piece, false),
-        };
-        if !within(call.timeout, connection.send(&bytes, buffer)).await.map_err(CallError::Broken)? {
-            return Ok(false);
-        }
-        if last {
-            return Ok(true);
-        }
-    }
-}
-
-fn chunk(piece: &[u8]) -> Bytes {
-    let mut out = format!("{:x}\r\n", piece.len()).into_bytes();
-    out.extend_from_slice(piece);
-    out.extend_from_slice(b"\r\n");
-    out.into()
-}
-
-/// The final head; interim ones (1xx) are passed over.
-async fn read_head(call: &Call<'_>, connection: &mut Connection, buffer: &mut Buffer) -> Result<AnswerHead, CallError> {
-    loop {
-        while let Some((head, len)) = head::parse(buffer.filled(), call.verb)? {
-            buffer.consume(len);
-            match head.status {
-                101 => return Err(head::Malformed.into()),
-                100..200 => {}
-                _ => return Ok(head),
-            }
-        }
-        if buffer.filled().len() >= SIZE {
-            return Err(head::Malformed.into());
-        }
-        match connection.fill(buffer).await {
-            Ok(0) => return Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) => {}
-            Err(e) => return Err(CallError::Broken(e)),
-        }
-    }
+    deadline.min(now + call.first_byte_timeout)
 }

@@ -34,6 +34,19 @@ impl Connection {
         Self { socket, address }
     }
 
+    /// The protocol that TLS has agreed on, `None` without TLS.
+    pub(super) fn alpn(&self) -> Option<&[u8]> {
+        match &self.socket {
+            Socket::Tcp(_) => None,
+            Socket::Tls(s) => Some(s.get_ref().1.alpn_protocol().unwrap_or_default()),
+        }
+    }
+
+    /// The stream, for another protocol.
+    pub(super) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
     /// Nothing has happened on an idle connection, as far as the worker has been told: no system call unless something
     /// has. Anything that has come, bytes or the end, makes it useless.
     pub fn is_quiet(&self) -> bool {
@@ -53,10 +66,7 @@ impl Connection {
             }
         }
         let mut room = ReadBuf::new(buffer.room());
-        let polled = match &mut self.socket {
-            Socket::Tcp(s) => Pin::new(s).poll_read(cx, &mut room),
-            Socket::Tls(s) => Pin::new(&mut **s).poll_read(cx, &mut room),
-        };
+        let polled = Pin::new(&mut self.socket).poll_read(cx, &mut room);
         let count = room.filled().len();
         polled.map_ok(|()| {
             buffer.fill(count);
@@ -66,18 +76,12 @@ impl Connection {
 
     /// Writes some of `bytes`.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.socket {
-            Socket::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
-            Socket::Tls(s) => Pin::new(&mut **s).poll_write(cx, bytes),
-        }
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
     /// Sends what TLS holds back.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.socket {
-            Socket::Tcp(s) => Pin::new(s).poll_flush(cx),
-            Socket::Tls(s) => Pin::new(&mut **s).poll_flush(cx),
-        }
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     /// Reads once.
@@ -100,5 +104,40 @@ impl Connection {
             self.poll_flush(cx).map_ok(|()| true)
         })
         .await
+    }
+}
+
+impl AsyncRead for Socket {
+    #[inline]
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(s) => Pin::new(s).poll_read(cx, room),
+            Socket::Tls(s) => Pin::new(s).poll_read(cx, room),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Socket::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
+            Socket::Tls(s) => Pin::new(s).poll_write(cx, bytes),
+        }
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(s) => Pin::new(s).poll_flush(cx),
+            Socket::Tls(s) => Pin::new(s).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Socket::Tcp(s) => Pin::new(s).poll_shutdown(cx),
+            Socket::Tls(s) => Pin::new(s).poll_shutdown(cx),
+        }
     }
 }

@@ -8,11 +8,11 @@ use sluice_api::Verb;
 use crate::message::field::FieldKind;
 
 /// The most fields that an answer may have.
-const MAX_FIELDS: usize = 256;
+pub(super) const MAX_FIELDS: usize = 256;
 
 /// The answer is not HTTP, or ambiguous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the endpoint's answer is not well-formed HTTP/1.1")]
+#[error("the endpoint's answer is not well-formed HTTP")]
 pub struct Malformed;
 
 /// How an answer's body ends.
@@ -26,6 +26,8 @@ pub enum BodyEnd {
     Chunked,
     /// With the connection.
     Close,
+    /// With its HTTP/2 stream.
+    Stream,
 }
 
 /// The head of an endpoint's answer.
@@ -142,7 +144,10 @@ mod tests {
     fn bodies_end_as_the_head_says() {
         let end = |t: &str| head(t).unwrap().unwrap().0;
         let h = end("HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 5\r\n\r\nhello");
-        assert_eq!((h.end, h.keep_alive, &h.fields[..]), (BodyEnd::Length(5), true, &b"A: b\r\nContent-Length: 5\r\n"[..]));
+        assert_eq!(
+            (h.end, h.keep_alive, &h.fields[..]),
+            (BodyEnd::Length(5), true, &b"A: b\r\nContent-Length: 5\r\n"[..])
+        );
         assert_eq!(end("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n").end, BodyEnd::Chunked);
         assert_eq!(end("HTTP/1.1 204 No\r\n\r\n").end, BodyEnd::Bodiless);
         let close = end("HTTP/1.1 200 OK\r\n\r\n");

@@ -9,6 +9,9 @@ mod buffer;
 mod call;
 mod connection;
 mod head;
+mod http1;
+mod http1_body;
+mod http2;
 mod origin;
 mod pool;
 mod tls;
@@ -17,5 +20,10 @@ pub use body::BodyReader;
 pub use call::{Call, CallError, Started, call};
 pub use head::{AnswerHead, BodyEnd};
 pub use origin::{Origin, OriginId, OriginKey, Origins};
-pub use pool::sweep;
 pub use tls::TlsError as OriginTlsError;
+
+/// Closes what has been idle for too long; a worker calls it now and then.
+pub fn sweep() {
+    pool::sweep();
+    http2::sweep();
+}

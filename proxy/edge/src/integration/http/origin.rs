@@ -1,8 +1,8 @@
 //! An origin: the addresses behind an integration, their health, and how to reach them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -34,7 +34,7 @@ pub struct OriginKey {
     pub tls: Option<(String, Option<std::path::PathBuf>)>,
     /// Limit for connecting.
     pub connect_timeout: Duration,
-    /// HTTP/2 is spoken.
+    /// HTTP/2 is spoken: offered by ALPN under TLS, taken for granted without.
     pub http2: bool,
 }
 
@@ -46,6 +46,9 @@ pub struct Origin {
     tls: Option<OriginTls>,
     connect_timeout: Duration,
     next: AtomicU32,
+    http2: bool,
+    /// HTTP/2 was offered, and the last connection chose HTTP/1.1.
+    chose_http1: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -55,25 +58,28 @@ struct Target {
     avoided_until: AtomicU64,
 }
 
-/// Why no connection came about.
-#[derive(Debug, thiserror::Error)]
+/// Why no connection came about. Shared by all who waited for it.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The name was not resolved.
     #[error("'{0}' was not resolved: {1}")]
     Resolve(Address, String),
     /// Refused, unreachable, or no TLS.
     #[error("{0}: {1}")]
-    Connect(Address, std::io::Error),
+    Connect(Address, Arc<std::io::Error>),
     /// Too slow.
     #[error("{0}: no connection in time")]
     Timeout(Address),
+    /// Connected, but what is there does not speak HTTP/2.
+    #[error("{0} does not speak HTTP/2: {1}")]
+    NotHttp2(SocketAddr, Arc<str>),
 }
 
 impl Origin {
     /// A new origin.
     pub fn new(key: &OriginKey) -> Result<Self, TlsError> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let tls = key.tls.as_ref().map(|(name, ca)| OriginTls::new(name, ca.as_deref())).transpose()?;
+        let tls = key.tls.as_ref().map(|(name, ca)| OriginTls::new(name, ca.as_deref(), key.http2)).transpose()?;
         let target = |a: &Address| Target { address: a.clone(), failures: 0.into(), avoided_until: 0.into() };
         Ok(Self {
             id: OriginId(NEXT.fetch_add(1, Relaxed)),
@@ -81,12 +87,41 @@ impl Origin {
             tls,
             connect_timeout: key.connect_timeout,
             next: AtomicU32::new(0),
+            http2: key.http2,
+            chose_http1: AtomicBool::new(false),
         })
     }
 
     /// Its number.
     pub fn id(&self) -> OriginId {
         self.id
+    }
+
+    /// HTTP/2 is wanted.
+    pub(super) fn wants_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// HTTP/2 is wanted, but the origin has chosen HTTP/1.1.
+    pub(super) fn chose_http1(&self) -> bool {
+        self.chose_http1.load(Relaxed)
+    }
+
+    /// HTTP/2 is what this new connection carries. Remembers what the origin chose.
+    pub(super) fn begins_http2(&self, connection: &Connection) -> bool {
+        let begins = self.http2 && connection.alpn().is_none_or(|chosen| chosen == b"h2");
+        self.chose_http1.store(self.http2 && !begins, Relaxed);
+        begins
+    }
+
+    /// `http` or `https`.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Limit for connecting.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
     }
 
     /// How many addresses it has.
@@ -133,7 +168,7 @@ impl Origin {
 
     async fn dial(&self, target: &Target) -> Result<Connection, ConnectError> {
         let address = &target.address;
-        let failed = |e| ConnectError::Connect(address.clone(), e);
+        let failed = |e| ConnectError::Connect(address.clone(), Arc::new(e));
         let mut last = None;
         for ip in resolve(address).await? {
             match TcpStream::connect(SocketAddr::new(ip, address.port)).await {

@@ -1,4 +1,4 @@
-//! Idle connections of one worker, by origin. Bounded per origin and in all; the oldest goes first.
+//! Idle HTTP/1.1 connections of one worker, by origin. Bounded per origin and in all; the oldest goes first.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ const PER_ORIGIN: usize = 1_024;
 /// Idle connections that a worker keeps in all.
 const IN_ALL: usize = 8_192;
 /// A connection that has been idle for longer is not used again: origins commonly close after 60 s.
-const IDLE: Duration = Duration::from_secs(55);
+pub(super) const IDLE: Duration = Duration::from_secs(55);
 
 #[derive(Default)]
 struct Pool {
@@ -52,8 +52,8 @@ pub(super) fn put(origin: OriginId, connection: Connection) {
     });
 }
 
-/// Closes what has been idle for too long; a worker calls it now and then.
-pub fn sweep() {
+/// Closes what has been idle for too long.
+pub(super) fn sweep() {
     POOL.with_borrow_mut(Pool::sweep);
 }
 

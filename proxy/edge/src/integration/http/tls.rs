@@ -44,10 +44,10 @@ impl std::fmt::Debug for OriginTls {
 }
 
 impl OriginTls {
-    /// TLS to a server called `name`, trusted by `ca_file` or by the system.
-    pub(super) fn new(name: &str, ca_file: Option<&Path>) -> Result<Self, TlsError> {
+    /// TLS to a server called `name`, trusted by `ca_file` or by the system; `http2` offers HTTP/2 before HTTP/1.1.
+    pub(super) fn new(name: &str, ca_file: Option<&Path>, http2: bool) -> Result<Self, TlsError> {
         let name = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.into()))?;
-        Ok(Self { connector: TlsConnector::from(client_config(ca_file)?), name })
+        Ok(Self { connector: TlsConnector::from(client_config(ca_file, http2)?), name })
     }
 
     /// The handshake.
@@ -59,10 +59,10 @@ impl OriginTls {
     }
 }
 
-/// One configuration per CA file, so that sessions are resumed.
-fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
-    static CONFIGS: Mutex<Option<HashMap<Option<PathBuf>, Arc<ClientConfig>>>> = Mutex::new(None);
-    let key = ca_file.map(Path::to_owned);
+/// One configuration per CA file and protocol, so that sessions are resumed.
+fn client_config(ca_file: Option<&Path>, http2: bool) -> Result<Arc<ClientConfig>, TlsError> {
+    static CONFIGS: Mutex<Option<HashMap<(Option<PathBuf>, bool), Arc<ClientConfig>>>> = Mutex::new(None);
+    let key = (ca_file.map(Path::to_owned), http2);
     if let Some(found) = CONFIGS.lock().as_ref().and_then(|c| c.get(&key)) {
         // A CA file may have changed since: only the system's roots are kept for good.
         if ca_file.is_none() {
@@ -74,7 +74,10 @@ fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> 
         None => system_roots(),
     };
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = match http2 {
+        true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        false => vec![b"http/1.1".to_vec()],
+    };
     let config = Arc::new(config);
     CONFIGS.lock().get_or_insert_default().insert(key, config.clone());
     Ok(config)
