@@ -1,5 +1,6 @@
 //! Messages as bytes: one form of a request head and one encoder of answers for every way in.
 
+pub mod chunks;
 pub mod date;
 pub mod encode;
 pub mod field;

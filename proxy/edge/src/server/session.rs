@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use pingora_core::ErrorType;
 use pingora_core::protocols::http::ServerSession;
 
 use super::core::with;
@@ -15,7 +16,8 @@ use super::drive::{Arrival, Trip, drive};
 use super::patience::within;
 use super::pingora_head;
 use super::stream::{EdgeStream, Transport, Writing};
-use crate::message::encode::{Framing, ResponseHead};
+use crate::message::chunks::{Chunks, Malformed};
+use crate::message::encode::{Framing, ResponseHead, fields_of};
 use crate::message::field::FieldKind;
 use crate::message::head::{Head, Version};
 use crate::observe::metrics::Way;
@@ -34,6 +36,7 @@ pub async fn serve<S: Transport>(
 ) -> Option<(EdgeStream<S>, Option<BytesMut>)> {
     let plan = with(|core| core.plan())?;
     stream.set_writing(Writing::Http1);
+    let malformed = watch(&mut stream, bytes).is_err();
     let mut session = ServerSession::new_http1(Box::new(stream));
     session.set_pipelining_enabled(true);
     session.set_pipelined_prefix(BytesMut::from(bytes));
@@ -45,6 +48,7 @@ pub async fn serve<S: Transport>(
         return None;
     }
     let mut down = SessionDownstream::new(session, &plan);
+    down.malformed = malformed;
     match request(&mut down, &plan, connection, closing).await {
         Arrival::Broken => {
             down.break_off::<S>();
@@ -69,6 +73,7 @@ async fn request(down: &mut SessionDownstream, plan: &Arc<Plan>, connection: Con
         (true, Some(n)) => BodyLength::Known(n),
         (true, None) => BodyLength::Unknown,
     };
+    let refusal = refusal.or_else(|| down.malformed.then_some(Refusal::Malformed));
     let refusal = refusal.or_else(|| refuse(&head, length, plan));
     down.continues = head.has(FieldKind::Expect);
     down.silent = head.is_head();
@@ -85,6 +90,21 @@ async fn request(down: &mut SessionDownstream, plan: &Arc<Plan>, connection: Con
         Stop::Answered => trip.deliver(None, down).await,
         Stop::Waiting(need) => drive(trip, need, down).await,
     }
+}
+
+/// Has the stream watch the body, if it is chunked, from where `bytes` end.
+fn watch<S: Transport>(stream: &mut EdgeStream<S>, bytes: &[u8]) -> Result<(), Malformed> {
+    // Empty lines before a request mean nothing (RFC 9112 §2.2).
+    let start = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let request = bytes.get(start..).unwrap_or_default();
+    let end = memchr::memmem::find(request, b"\r\n\r\n").map_or(request.len(), |at| at + 4);
+    let (head, body) = request.split_at_checked(end).unwrap_or((request, b""));
+    if fields_of(head).any(|(name, _)| FieldKind::of(name) == FieldKind::TransferEncoding) {
+        let mut chunks = Chunks::default();
+        chunks.follow(body)?;
+        stream.watch(chunks);
+    }
+    Ok(())
 }
 
 fn refuse(head: &Head<'_>, length: BodyLength, plan: &Plan) -> Option<Refusal> {
@@ -116,6 +136,8 @@ struct SessionDownstream {
     /// The client waits for `100 Continue`.
     continues: bool,
     silent: bool,
+    /// The chunks that came with the head are none.
+    malformed: bool,
     /// HTTP/1.0, and no length is stated.
     ends_with_connection: bool,
     received: u64,
@@ -126,7 +148,16 @@ struct SessionDownstream {
 impl SessionDownstream {
     fn new(session: ServerSession, plan: &Plan) -> Self {
         let (limit, stall) = (plan.limits.body_size, plan.timeouts.body);
-        Self { session, continues: false, silent: false, ends_with_connection: false, received: 0, limit, stall }
+        Self {
+            session,
+            continues: false,
+            silent: false,
+            malformed: false,
+            ends_with_connection: false,
+            received: 0,
+            limit,
+            stall,
+        }
     }
 
     /// Where the end of the connection would look like the end of the answer, it must not.
@@ -143,7 +174,15 @@ impl RequestBody for SessionDownstream {
         if std::mem::take(&mut self.continues) {
             self.session.write_continue_response().await.map_err(broken)?;
         }
-        let read = async { self.session.read_request_body().await.map_err(broken) };
+        // A read that ends in a chunk's framing brings an empty piece, which must not pass for the last one.
+        let read = async {
+            loop {
+                match self.session.read_request_body().await.map_err(broken)? {
+                    Some(piece) if piece.is_empty() => {}
+                    piece => return Ok(piece),
+                }
+            }
+        };
         let piece = within(self.stall, read).await?;
         self.received += piece.as_ref().map_or(0, |p| p.len() as u64);
         match self.received > self.limit {
@@ -203,5 +242,9 @@ impl Downstream for SessionDownstream {
 }
 
 fn broken(error: Box<pingora_core::Error>) -> io::Error {
-    io::Error::other(error.to_string())
+    let kind = match error.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => io::ErrorKind::TimedOut,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error.to_string())
 }

@@ -30,6 +30,7 @@ use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
 use super::tls::TlsDomain;
+use crate::message::chunks::Chunks;
 
 /// What may wait for a flush, bytes: a head and a body of common size, or the frames of a batch. The `h2` crate flushes
 /// after as much.
@@ -93,13 +94,15 @@ pub struct EdgeStream<S> {
     waiting: Vec<u8>,
     /// How much of it was sent.
     sent: usize,
+    /// Follows the body that is being read, if it is chunked.
+    chunks: Option<Box<Chunks>>,
 }
 
 impl<S: Transport> EdgeStream<S> {
     /// `peer` is the client's address as far as it is known: from the PROXY header, else the socket's. `domain` is the one
     /// that the TLS handshake chose.
     pub const fn new(transport: S, peer: SocketAddr, domain: Option<Arc<TlsDomain>>) -> Self {
-        Self { transport, writing: Writing::Direct, peer, domain, waiting: Vec::new(), sent: 0 }
+        Self { transport, writing: Writing::Direct, peer, domain, waiting: Vec::new(), sent: 0, chunks: None }
     }
 
     /// Takes the connection back from Pingora; `None` if it is a stream of another kind.
@@ -110,6 +113,25 @@ impl<S: Transport> EdgeStream<S> {
     /// Transport, peer and domain. What waits is lost: flush first.
     pub fn into_parts(self) -> (S, SocketAddr, Option<Arc<TlsDomain>>) {
         (self.transport, self.peer, self.domain)
+    }
+
+    /// What is read from now on continues this body; reading fails where it is malformed.
+    pub fn watch(&mut self, chunks: Chunks) {
+        self.chunks = (!chunks.is_done()).then(|| Box::new(chunks));
+    }
+
+    #[cold]
+    fn poll_read_watched(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
+        if let Some(chunks) = &mut self.chunks {
+            let followed = chunks.follow(buf.filled().get(before..).unwrap_or_default());
+            followed.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+            if chunks.is_done() {
+                self.chunks = None;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// The connection will end with a reset, which no client takes for the end of an answer.
@@ -238,7 +260,10 @@ fn not_zero(count: usize) -> io::Result<()> {
 impl<S: Transport> AsyncRead for EdgeStream<S> {
     #[inline]
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.transport().poll_read(cx, buf)
+        match self.chunks {
+            None => self.transport().poll_read(cx, buf),
+            Some(_) => self.poll_read_watched(cx, buf),
+        }
     }
 }
 

@@ -6,6 +6,17 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use super::PATIENCE;
 
+/// What large bodies are made of.
+pub static PATTERN: [u8; 64 * 1024] = {
+    let mut pattern = [0; 64 * 1024];
+    let mut i = 0;
+    while i < pattern.len() {
+        pattern[i] = (i % 251) as u8;
+        i += 1;
+    }
+    pattern
+};
+
 /// Holds answers back until it is opened.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
@@ -27,7 +38,7 @@ impl Gate {
 #[derive(Clone)]
 enum Step {
     Send(Vec<u8>),
-    /// So many bytes of the repeating pattern.
+    /// So many bytes of the pattern, again and again.
     Pattern(u64),
     Wait(Gate),
     /// Nothing, until the gateway closes the connection.
@@ -85,7 +96,7 @@ impl Answer {
         self.step(Step::Send(bytes.as_ref().to_vec()))
     }
 
-    /// Then so many bytes of `pattern`.
+    /// Then so many bytes of the pattern.
     pub fn then_pattern(self, count: u64) -> Self {
         self.step(Step::Pattern(count))
     }
@@ -138,11 +149,10 @@ impl Answer {
 }
 
 fn pattern(stream: &mut TcpStream, count: u64) -> io::Result<()> {
-    let piece: Vec<u8> = (0..64 * 1024u32).map(|i| (i % 251) as u8).collect();
     let mut rest = count;
     while rest > 0 {
-        let now = rest.min(piece.len() as u64);
-        stream.write_all(&piece[..now as usize])?;
+        let now = rest.min(PATTERN.len() as u64);
+        stream.write_all(&PATTERN[..now as usize])?;
         rest -= now;
     }
     Ok(())

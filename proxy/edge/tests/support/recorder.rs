@@ -35,8 +35,8 @@ impl Deref for Request {
 #[derive(Default)]
 struct Log {
     requests: Vec<Request>,
-    /// All bytes by connection.
-    streams: Vec<Vec<u8>>,
+    /// The bytes of each connection.
+    streams: Vec<Arc<Mutex<Vec<u8>>>>,
     /// What could not be read as a request.
     garbage: Vec<String>,
     bodies: u64,
@@ -128,7 +128,7 @@ impl Recorder {
 
     /// Everything that came over all connections, one after the other.
     pub fn bytes(&self) -> Vec<u8> {
-        self.log().streams.concat()
+        self.log().streams.iter().flat_map(|stream| stream.lock().unwrap().clone()).collect()
     }
 
     /// Bytes of bodies that came.
@@ -139,6 +139,12 @@ impl Recorder {
     /// What came and was no request.
     pub fn garbage(&self) -> Vec<String> {
         self.log().garbage.clone()
+    }
+
+    /// Waits until these bytes have come over some connection.
+    pub fn wait_for_bytes(&self, bytes: &str) {
+        let came = || self.bytes().windows(bytes.len()).any(|w| w == bytes.as_bytes());
+        eventually(&format!("{bytes:?} at the origin"), came);
     }
 
     /// Waits until so many requests have come.
@@ -162,15 +168,14 @@ impl Shared {
     fn serve(&self, stream: TcpStream) {
         stream.set_read_timeout(Some(PATIENCE * 6)).unwrap();
         stream.set_nodelay(true).unwrap();
+        let mut reader = Reader::new(stream);
         let connection = {
             let mut log = self.log.lock().unwrap();
-            log.streams.push(Vec::new());
+            log.streams.push(reader.all.clone());
             log.streams.len() - 1
         };
-        let mut reader = Reader::new(stream);
         loop {
             let read = self.read(&mut reader, connection);
-            self.log.lock().unwrap().streams[connection] = reader.all.clone();
             let request = match read {
                 Ok(Some(request)) => request,
                 Ok(None) => return,

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 
 /// Start line and fields of a message.
 #[derive(Clone, Debug, Default)]
@@ -38,13 +39,13 @@ pub enum End {
 pub struct Reader {
     pub stream: TcpStream,
     pub unused: Vec<u8>,
-    /// Everything that came.
-    pub all: Vec<u8>,
+    /// Everything that came, up to a mebibyte.
+    pub all: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Reader {
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream, unused: Vec::new(), all: Vec::new() }
+        Self { stream, unused: Vec::new(), all: Arc::default() }
     }
 
     /// Reads once; `false` at the end.
@@ -52,8 +53,9 @@ impl Reader {
         let mut piece = [0; 64 * 1024];
         let count = self.stream.read(&mut piece)?;
         self.unused.extend_from_slice(&piece[..count]);
-        if self.all.len() < 1 << 20 {
-            self.all.extend_from_slice(&piece[..count]);
+        let mut all = self.all.lock().unwrap();
+        if all.len() < 1 << 20 {
+            all.extend_from_slice(&piece[..count]);
         }
         Ok(count > 0)
     }
