@@ -105,6 +105,9 @@ pub enum OwnField {
 }
 
 impl OwnField {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+
     /// Its name as HTTP/1.1 writes it.
     #[inline]
     pub const fn as_str(self) -> &'static str {

@@ -45,6 +45,11 @@ const SHARING: usize = 16;
 /// Streams of a batch that a connection keeps room for.
 const KEPT: usize = 64;
 
+thread_local! {
+    /// What Pingora wants to know of a connection and we do not use; one for all, whose count stays at hand.
+    static DIGEST: Arc<Digest> = Arc::default();
+}
+
 /// What Pingora's handshake gives.
 type H2 = h2::server::Connection<Stream, Bytes>;
 
@@ -62,7 +67,7 @@ pub async fn serve(stream: Stream, connection: Connection, mut shutdown: Shutdow
     let mut batches = Batches {
         h2,
         connection,
-        digest: Arc::default(),
+        digest: DIGEST.with(Arc::clone),
         open: Arc::default(),
         idle: plan.timeouts.idle,
         timer: None,

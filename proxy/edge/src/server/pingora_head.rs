@@ -1,7 +1,8 @@
 //! Heads between our form and Pingora's, for the ways in that go through its sessions.
 
+use arrayvec::ArrayVec;
 use bytes::{Bytes, BytesMut};
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::message::encode::{FieldSink, OwnField, ResponseHead, fields_of};
@@ -91,58 +92,147 @@ pub fn response_http2(head: &ResponseHead<'_>, room: &mut BytesMut) -> pingora_c
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = status;
     parts.headers.reserve(FIELDS);
-    head.write_fields(&mut Shared { fields: &mut parts.headers, room });
+    let mut sink = Shared { room, lines: 0, own: ArrayVec::new() };
+    head.write_fields(&mut sink);
+    sink.finish(&mut parts.headers);
     Ok(parts.into())
 }
 
 /// Fields that most answers have at most, `Date` among them.
 const FIELDS: usize = 12;
 
+/// Writes all values behind each other, so that they share one allocation.
 struct Shared<'a> {
-    fields: &'a mut http::HeaderMap,
     room: &'a mut BytesMut,
+    /// Bytes of the ready-made lines.
+    lines: usize,
+    /// The encoder's own fields and where their values end.
+    own: ArrayVec<(OwnField, usize), { OwnField::COUNT }>,
 }
 
 impl Shared<'_> {
-    fn share(&mut self, bytes: &[u8]) -> Bytes {
-        self.room.extend_from_slice(bytes);
-        self.room.split().freeze()
-    }
-
-    /// A field that is none for HTTP is none for any client: it is left out.
-    fn append(&mut self, name: HeaderName, value: Bytes, differs: bool) {
-        if let Ok(mut value) = HeaderValue::from_maybe_shared(value) {
-            value.set_sensitive(differs);
-            let _ = self.fields.try_append(name, value);
+    fn finish(self, fields: &mut HeaderMap) {
+        let mut rest = self.room.split().freeze();
+        let lines = rest.split_to(self.lines);
+        for (name, value) in fields_of(&lines) {
+            if let Ok(name) = HeaderName::from_bytes(name) {
+                append(fields, name, lines.slice_ref(value), false);
+            }
+        }
+        let mut start = self.lines;
+        for (field, end) in self.own {
+            let value = rest.split_to(end - start);
+            start = end;
+            let (name, differs) = http2_name(field);
+            append(fields, name, value, differs);
         }
     }
 }
 
 impl FieldSink for Shared<'_> {
     fn lines(&mut self, lines: &[u8]) {
-        let shared = self.share(lines);
-        for (name, value) in fields_of(&shared) {
-            if let Ok(name) = HeaderName::from_bytes(name) {
-                let value = shared.slice_ref(value);
-                self.append(name, value, false);
-            }
-        }
+        self.room.extend_from_slice(lines);
+        self.lines = self.room.len();
     }
 
     fn field(&mut self, field: OwnField, value: &[u8]) {
-        const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
-        const APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
-        const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-        // What is different in every answer must not enter HPACK's table: it is never found there again, drives out
-        // what is, and each later answer's is compared with all of them.
-        let (name, differs) = match field {
-            OwnField::ContentLength => (header::CONTENT_LENGTH, false),
-            OwnField::RequestId => (REQUEST_ID, true),
-            OwnField::ApigwId => (APIGW_ID, true),
-            OwnField::Age => (header::AGE, false),
-            OwnField::CacheStatus => (CACHE_STATUS, false),
-        };
-        let value = self.share(value);
-        self.append(name, value, differs);
+        self.room.extend_from_slice(value);
+        // Each is written once at most.
+        let _ = self.own.try_push((field, self.room.len()));
+    }
+}
+
+/// A field that is none for HTTP is none for any client: it is left out.
+fn append(fields: &mut HeaderMap, name: HeaderName, value: Bytes, differs: bool) {
+    if let Ok(mut value) = HeaderValue::from_maybe_shared(value) {
+        value.set_sensitive(differs);
+        let _ = fields.try_append(name, value);
+    }
+}
+
+/// The name of a field, and whether its value is another in each answer. Such a one must not enter HPACK's table: it is
+/// never found there again, drives out what is, and each later answer's is compared with all of them.
+fn http2_name(field: OwnField) -> (HeaderName, bool) {
+    const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+    const APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
+    const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+    match field {
+        OwnField::ContentLength => (header::CONTENT_LENGTH, false),
+        OwnField::RequestId => (REQUEST_ID, true),
+        OwnField::ApigwId => (APIGW_ID, true),
+        OwnField::Age => (header::AGE, false),
+        OwnField::CacheStatus => (CACHE_STATUS, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::encode::{CacheStatus, Framing, Variable};
+    use crate::message::request_id::RequestId;
+
+    const HIT: CacheStatus = CacheStatus::Hit { ttl: 9 };
+
+    fn head(fields: &[u8]) -> ResponseHead<'_> {
+        let variable = Variable { request_id: RequestId(0), age: Some(7), cache_status: HIT, apigw_id: true };
+        ResponseHead { status: 203, fields, framing: Framing::Length(12), variable }
+    }
+
+    fn lines(header: &ResponseHeader) -> Vec<(&str, &str)> {
+        header.headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn both_protocols_get_the_same_fields() {
+        let head = head(b"Content-Type: text/plain\r\nX-A: 1\r\nx-a: 2\r\nEmpty:\r\nbad name: x\r\nBad: \x01\r\n");
+        let (one, two) = (response(&head, false).unwrap(), response(&head, true).unwrap());
+        assert_eq!(lines(&one), lines(&two));
+        assert_eq!(two.status, 203);
+        let values = |name| two.headers.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
+        assert_eq!(values("x-a"), ["1", "2"]);
+        assert_eq!((values("empty"), values("bad").len()), (vec![""], 0));
+        assert_eq!((values("age"), values("content-length")), (vec!["7"], vec!["12"]));
+        assert_eq!(values("cache-status"), ["Sluice; hit; ttl=9"]);
+    }
+
+    #[test]
+    fn only_what_differs_each_time_is_kept_out_of_the_table() {
+        let header = response(&head(b"ETag: x\r\n"), true).unwrap();
+        let sensitive = header.headers.iter().filter(|(_, v)| v.is_sensitive());
+        assert_eq!(sensitive.map(|(n, _)| n.as_str()).collect::<Vec<_>>(), ["x-amzn-requestid", "x-amz-apigw-id"]);
+    }
+
+    #[test]
+    fn answers_that_share_room_keep_their_values() {
+        let mut room = BytesMut::with_capacity(64);
+        let texts: Vec<_> = (0..20).map(|n| format!("X-N: {n}\r\n")).collect();
+        let headers: Vec<_> = texts.iter().map(|t| response_http2(&head(t.as_bytes()), &mut room).unwrap()).collect();
+        for (n, header) in headers.iter().enumerate() {
+            assert_eq!(header.headers.get("x-n").unwrap(), n.to_string().as_str());
+            assert_eq!(header.headers.get("content-length").unwrap(), "12");
+        }
+    }
+
+    #[test]
+    fn a_request_is_read_the_same_way_into_a_buffer() {
+        let mut header = RequestHeader::build("GET", b"/a?b", None).unwrap();
+        header.append_header("Host", "h").unwrap();
+        header.append_header("Content-Length", "3").unwrap();
+        let (mut buffer, owned) = (b"left over".to_vec(), request(&header, Version::Http2).unwrap());
+        let mut head = Head::new(std::borrow::Cow::Borrowed(&[]), Version::Http2);
+        read(&header, &mut buffer, &mut head).unwrap();
+        assert_eq!(
+            (head.method(), head.path(), head.query(), head.host()),
+            (&b"GET"[..], &b"/a"[..], Some(&b"b"[..]), &b"h"[..])
+        );
+        assert_eq!((head.bytes(), content_length(&head)), (owned.bytes(), Some(3)));
+        assert_eq!(head.field_count(), owned.field_count());
+    }
+
+    #[test]
+    fn too_many_fields_are_refused() {
+        let mut header = RequestHeader::build("GET", b"/", None).unwrap();
+        (0..=crate::message::head::MAX_FIELDS).for_each(|_| drop(header.append_header("a", "b").unwrap()));
+        assert_eq!(request(&header, Version::Http2).unwrap_err(), Refusal::HeadTooLarge);
     }
 }
