@@ -59,11 +59,11 @@ impl Connection {
 
     /// Reads into the buffer's room; 0 is the end. Waits without memory when nothing is in the buffer.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
-        if let (true, Socket::Tcp(s)) = (buffer.is_empty(), &self.socket) {
-            if s.poll_read_ready(cx)?.is_pending() {
-                buffer.release();
-                return Poll::Pending;
-            }
+        if let (true, Socket::Tcp(s)) = (buffer.is_empty(), &self.socket)
+            && s.poll_read_ready(cx)?.is_pending()
+        {
+            buffer.release();
+            return Poll::Pending;
         }
         let mut room = ReadBuf::new(buffer.room());
         let polled = Pin::new(&mut self.socket).poll_read(cx, &mut room);

@@ -61,7 +61,8 @@ impl OriginTls {
 
 /// One configuration per CA file and protocol, so that sessions are resumed.
 fn client_config(ca_file: Option<&Path>, http2: bool) -> Result<Arc<ClientConfig>, TlsError> {
-    static CONFIGS: Mutex<Option<HashMap<(Option<PathBuf>, bool), Arc<ClientConfig>>>> = Mutex::new(None);
+    type Configs = HashMap<(Option<PathBuf>, bool), Arc<ClientConfig>>;
+    static CONFIGS: Mutex<Option<Configs>> = Mutex::new(None);
     let key = (ca_file.map(Path::to_owned), http2);
     if let Some(found) = CONFIGS.lock().as_ref().and_then(|c| c.get(&key)) {
         // A CA file may have changed since: only the system's roots are kept for good.

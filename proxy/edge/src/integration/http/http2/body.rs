@@ -48,20 +48,16 @@ impl Http2Body {
     /// The next piece of what has come.
     pub(in super::super) fn piece(&mut self) -> io::Result<Option<&[u8]>> {
         self.release();
-        if self.held.is_empty() {
-            if let Poll::Ready(Err(e)) = self.poll_fill(&mut Context::from_waker(Waker::noop())) {
-                return Err(e);
-            }
+        match self.poll_fill(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(e)) => Err(e),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(self.lend()),
         }
-        Ok(self.lend())
     }
 
     /// The next piece, waited for; `None` at the end.
     pub(in super::super) async fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.release();
-        if self.held.is_empty() {
-            self.read().await?;
-        }
+        self.read().await?;
         Ok(self.lend())
     }
 
