@@ -1,10 +1,12 @@
-//! Hostile requests over HTTP/1.1, clear text and behind a PROXY header: each gets the right refusal or a closed
+//! Hostile requests over HTTP/1.1, also behind a PROXY header, and over HTTP/2: each gets the right refusal or a closed
 //! connection, and the origin never sees a request that was smuggled in.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "hostile/framing.rs"]
 mod framing;
+#[path = "hostile/http2.rs"]
+mod http2;
 #[path = "hostile/pipelines.rs"]
 mod pipelines;
 #[path = "hostile/sizes.rs"]

@@ -282,7 +282,7 @@ fn at_once(core: &mut Core, session: &mut HttpSession, exchange: &Exchange<'_>, 
 }
 
 /// A request that takes time, in a task of its own.
-async fn travel(session: HttpSession, trip: Trip, stop: Stop, _open: Arc<()>) {
+async fn travel(session: HttpSession, mut trip: Trip, stop: Stop, _open: Arc<()>) {
     let mut down = Http2Downstream {
         silent: trip.exchange.head.is_head(),
         received: 0,
@@ -290,7 +290,13 @@ async fn travel(session: HttpSession, trip: Trip, stop: Stop, _open: Arc<()>) {
         stall: trip.plan.timeouts.body,
         session,
     };
+    // A stream that was reset looks as if its body were empty, and is no whole request.
+    let reset = trip.length == BodyLength::Empty && down.session.read_body_bytes().await.is_err();
     let arrival = match stop {
+        Stop::Waiting(_) if reset => {
+            trip.fail(Fault::Refused(Refusal::Malformed));
+            trip.deliver(None, &mut down).await
+        }
         Stop::Answered => trip.deliver(None, &mut down).await,
         Stop::Waiting(need) => drive(trip, need, &mut down).await,
     };

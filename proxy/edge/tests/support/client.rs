@@ -71,6 +71,11 @@ impl Client {
         &self.reader.stream
     }
 
+    /// What has come and what will.
+    pub fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
     /// Sends bytes as they are. That the gateway has already closed is no failure here: reading will show it.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         if let Err(error) = self.reader.stream.write_all(bytes.as_ref()) {

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod client;
 pub mod gateway;
+pub mod http2;
 pub mod recorder;
 pub mod wire;
 
