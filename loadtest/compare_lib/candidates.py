@@ -100,8 +100,6 @@ http {{
     listen 127.0.0.1:{job.h2c} http2 backlog=8192;
     listen 127.0.0.1:{job.tls} ssl http2 backlog=8192;
     ssl_protocols TLSv1.3;
-    ssl_session_cache none;
-    ssl_session_tickets off;
     {tls}
     proxy_http_version 1.1;
     proxy_set_header Connection "";
@@ -128,8 +126,7 @@ def haproxy(job):
 global
   nbthread {job.workers}
   maxconn {OPEN_FILES // 2 - 100}
-  ssl-default-bind-options ssl-min-ver TLSv1.3 no-tls-tickets
-  tune.ssl.cachesize 0
+  ssl-default-bind-options ssl-min-ver TLSv1.3
 defaults
   mode http
   option http-keep-alive

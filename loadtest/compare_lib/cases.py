@@ -95,7 +95,7 @@ CASES = [
     Speed("pass-350", "pass-through, 350 B, upstream keep-alive, 64 connections", Load(path="/pass", hits=False),
           ("sluice", "haproxy", "nginx", "varnish"), [(("haproxy", "nginx"), 1.0)]),
     Speed("tls-hit", "hit over TLS 1.3, keep-alive, 64 connections", Load(kind="tls"), SECURE, [(("haproxy",), 1.3)]),
-    Speed("tls-handshakes", "full TLS 1.3 handshakes, P-256", Load(kind="tls", fresh=True), SECURE,
+    Speed("tls-handshakes", "full TLS 1.3 handshakes, P-256, one request each", Load(kind="tls", fresh=True), SECURE,
           [(("haproxy",), 1.7)]),
     Speed("h2c", "hit over HTTP/2 without TLS, 64 connections × 32 streams", Load(kind="h2c", streams=32), SECURE,
           [(("nginx",), 3.0), (("haproxy",), 1.0)]),

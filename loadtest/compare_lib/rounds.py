@@ -55,6 +55,8 @@ def compare(lab, load, names, timing):
             lab.stop(server)
     for figure in figures.values():
         _settle(figure)
+        if not figure.rates and not figure.missing and not figure.void:
+            figure.void = "no round was finished"
     return figures
 
 
@@ -116,7 +118,7 @@ def _drive(lab, load, server, seconds, looking=False):
     """One run of the client that the load asks for."""
     url, core = server.url(load.kind, load.path), _client_cores(lab, load)
     if load.fresh and not looking:
-        return clients.handshakes(server.job.tls, 8, seconds, lab.client_core)
+        return clients.handshakes(url, seconds, core, size=load.size)
     if load.streams:
         log = lab.folder / "h2load.log" if looking else None
         return clients.h2load(url, load.connections, load.streams, seconds, core, size=load.size, log=log)
@@ -134,6 +136,9 @@ def _visit(lab, load, server, figure, seconds):
         reading = _drive(lab, load, server, seconds)
         own = server.process.cpu_seconds() - own
         (busy_now, stolen_now), seen = machine.core_busy_seconds(core), lab.origin_count() - origin
+    except clients.ClientHung as error:
+        say(f"    {server.name:15} {error}: this round is lost")
+        return
     except (OSError, clients.ClientFailed) as error:
         figure.void = f"the client failed: {error}"
         return
