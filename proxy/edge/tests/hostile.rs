@@ -1,5 +1,5 @@
-//! Hostile requests over HTTP/1.1, also behind a PROXY header, and over HTTP/2: each gets the right refusal or a closed
-//! connection, and the origin never sees a request that was smuggled in.
+//! Hostile requests over HTTP/1.1, in clear text, behind a PROXY header and under TLS, and over HTTP/2: each gets the right
+//! refusal or a closed connection, and the origin never sees a request that was smuggled in.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,7 +15,9 @@ mod sizes;
 mod slowness;
 mod support;
 
-use support::{Client, Gateway, Recorder, Response};
+use std::net::SocketAddr;
+
+use support::{Client, Gateway, Recorder, Response, tls};
 
 /// Only `/x` and below leads to the origin; a request for `/smuggled` gets there only inside of another one.
 const HOSTILE: &str = r#"
@@ -46,13 +48,18 @@ const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 enum Way {
     Plain,
     ProxyHeader,
+    Tls,
 }
+
+const WAYS: [Way; 3] = [Way::Plain, Way::ProxyHeader, Way::Tls];
 
 /// A gateway before a recording origin.
 struct Scene {
     origin: Recorder,
     gateway: Gateway,
     way: Way,
+    /// Where clients connect.
+    door: SocketAddr,
 }
 
 impl Scene {
@@ -62,14 +69,24 @@ impl Scene {
 
     fn by(way: Way, top: &str) -> Self {
         let origin = Recorder::echoing();
-        let listener = if way == Way::Plain { "" } else { "proxy_protocol = true" };
+        let directory = tempfile::tempdir().unwrap();
+        let certificate = tls::certificate(directory.path());
+        let listener = match way {
+            Way::Plain => "",
+            Way::ProxyHeader => "proxy_protocol = true",
+            Way::Tls => "tls = { certificate = \"chain.pem\", private_key = \"key.pem\" }",
+        };
         let text = HOSTILE.replace("@TOP@", top).replace("@LISTENER@", listener);
-        let gateway = Gateway::start(&text.replace("@ORIGIN@", &origin.address().to_string()));
-        Self { origin, gateway, way }
+        let gateway = Gateway::start_in(directory, &text.replace("@ORIGIN@", &origin.address().to_string()));
+        let door = match way {
+            Way::Tls => tls::bridge(gateway.address(), &certificate),
+            _ => gateway.address(),
+        };
+        Self { origin, gateway, way, door }
     }
 
     fn connect(&self) -> Client {
-        let mut client = self.gateway.connect();
+        let mut client = Client::connect(self.door);
         if self.way == Way::ProxyHeader {
             client.send("PROXY TCP4 192.0.2.7 192.0.2.1 4711 80\r\n");
         }

@@ -11,7 +11,7 @@ fn get(lines: &str) -> String {
 }
 
 fn refused(cases: &[(u16, String)]) {
-    for way in [Way::Plain, Way::ProxyHeader] {
+    for way in WAYS {
         let mut scene = Scene::by(way, "");
         for (status, request) in cases {
             is_refused(&mut scene, *status, request);
@@ -189,7 +189,7 @@ fn other_protocols_are_refused_or_closed() {
         b"{}",
         b"\r\n\r\n\r\nnonsense\r\n\r\n",
     ] {
-        for way in [Way::Plain, Way::ProxyHeader] {
+        for way in WAYS {
             let mut scene = Scene::by(way, "");
             let mut client = scene.connect();
             client.send(bytes).end();
@@ -202,6 +202,18 @@ fn other_protocols_are_refused_or_closed() {
             scene.is_clean(&String::from_utf8_lossy(bytes));
         }
     }
+}
+
+#[test]
+fn clear_text_on_a_tls_port_is_told_so_or_closed() {
+    let mut scene = Scene::by(Way::Tls, "");
+    for bytes in ["GET /x HTTP/1.1\r\nHost: a\r\n\r\n", "garbage\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\r\n"] {
+        let answers = scene.gateway.connect().send(bytes).end().read_all();
+        assert!(answers.len() < 2 && answers.iter().all(|r| r.status == 400 && r.closes()), "{bytes:?}: {answers:?}");
+    }
+    assert_eq!(scene.connect().get("/x").status, 200);
+    assert_eq!(scene.origin.last().field("x-forwarded-proto"), Some("https"));
+    scene.is_clean("clear text");
 }
 
 /// A body that turns out malformed on its way: the origin never gets a whole request of it.

@@ -83,6 +83,7 @@ fn a_client_that_reads_nothing_is_given_up() {
             .replace("@LISTENER@", "")
             .replace("@ORIGIN@", &origin.address().to_string()),
     );
+    scene.door = scene.gateway.address();
     let mut client = scene.connect();
     client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
     origin.wait_for(1);

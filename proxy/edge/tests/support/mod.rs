@@ -9,6 +9,7 @@ pub mod client;
 pub mod gateway;
 pub mod http2;
 pub mod recorder;
+pub mod tls;
 pub mod wire;
 
 use std::time::{Duration, Instant};
