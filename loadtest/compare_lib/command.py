@@ -56,6 +56,9 @@ def main():
     except RuntimeError as error:
         say(f"compare: {error}")
         return 1
+    if len(outcomes) < len(chosen):
+        print(report.table(outcomes))
+        return 130
     _tell(options, outcomes)
     all_met = all(target.met for outcome in outcomes for target in outcome.targets)
     return 0 if all_met or not options.strict else 1
