@@ -44,8 +44,14 @@ pub async fn serve<S: Transport>(
     session.set_write_timeout(Some(plan.timeouts.body));
     // The lane has seen the whole head already, so this waits for nothing.
     let read = tokio::time::timeout(plan.timeouts.head, session.read_request()).await;
-    if !matches!(read, Ok(Ok(true))) {
-        return None;
+    match read {
+        Ok(Ok(true)) => {}
+        Ok(Err(_)) => {
+            // Stricter in something than the lane is: the client is told, in Pingora's words.
+            let _ = session.respond_error(400).await;
+            return None;
+        }
+        Ok(Ok(false)) | Err(_) => return None,
     }
     let mut down = SessionDownstream::new(session, &plan);
     down.malformed = malformed;

@@ -87,6 +87,7 @@ fn what_two_parties_could_read_differently_is_refused() {
         (Target, "GET /a\\b HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "GET /?a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        (Target, "GET /?<e> HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Expectation, "GET / HTTP/1.1\r\nHost: a\r\nExpect: cake\r\n\r\n"),
