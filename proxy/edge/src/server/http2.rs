@@ -40,6 +40,8 @@ const WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// A body up to this size is queued at once, however small the client's window is.
 const AT_ONCE: usize = 16 * 1024;
+/// Malformed requests that end a connection, as in Pingora's own loop.
+const MALFORMED: u32 = 32;
 /// Answers whose field values share one allocation.
 const SHARING: usize = 16;
 /// Streams of a batch that a connection keeps room for.
@@ -73,6 +75,7 @@ pub async fn serve(stream: Stream, connection: Connection, mut shutdown: Shutdow
         timer: None,
         going: false,
         batch: Vec::new(),
+        malformed: 0,
     };
     drop(plan);
     let mut signal = pin!(shutdown.changed());
@@ -99,6 +102,8 @@ struct Batches {
     /// GOAWAY was sent.
     going: bool,
     batch: Vec<HttpSession>,
+    /// Requests that Pingora has refused.
+    malformed: u32,
 }
 
 impl Batches {
@@ -126,12 +131,21 @@ impl Batches {
     fn accept(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             // Cancel-safe: polled once and dropped when pending.
-            match pin!(HttpSession::from_h2_conn(&mut self.h2, self.digest.clone())).poll(cx) {
+            let accepted = pin!(HttpSession::from_h2_conn(&mut self.h2, self.digest.clone())).poll(cx);
+            match accepted {
                 Poll::Ready(Ok(Some(H2Accept::Session(session)))) => self.batch.push(session),
-                Poll::Ready(Ok(Some(H2Accept::Rejected))) => {}
+                Poll::Ready(Ok(Some(H2Accept::Rejected))) => self.count_malformed(),
                 Poll::Ready(_) => return true,
                 Poll::Pending => return false,
             }
+        }
+    }
+
+    /// Pingora has refused a request that it cannot pass on.
+    fn count_malformed(&mut self) {
+        self.malformed += 1;
+        if self.malformed == MALFORMED {
+            self.h2.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
         }
     }
 
@@ -271,11 +285,10 @@ fn at_once(core: &mut Core, session: &mut HttpSession, exchange: &Exchange<'_>, 
     let end = silent || body.is_empty();
     let (status, length) = (answer.head.status, body.len() as u64);
     let Ok(header) = pingora_head::response_http2(&answer.head, values) else { return };
-    if session.write_response_header(Box::new(header), end).is_ok() && !end {
-        if let Some(mut writer) = session.take_response_body_writer() {
-            // The client has reset the stream: nobody waits for it.
-            let _ = writer.send_data(body, true);
-        }
+    let begun = session.write_response_header(Box::new(header), end).is_ok() && !end;
+    if let Some(mut writer) = session.take_response_body_writer().filter(|_| begun) {
+        // If it fails, the client has reset the stream: nobody waits for it.
+        let _ = writer.send_data(body, true);
     }
     let account = Account { status, bytes_out: length, way: Way::Http2, done: parts.clock.mono() };
     accounts::settle(&mut parts.desk, plan, exchange, account);

@@ -175,7 +175,7 @@ mod tests {
 
     fn head(fields: &[u8]) -> ResponseHead<'_> {
         let variable = Variable { request_id: RequestId(0), age: Some(7), cache_status: HIT, apigw_id: true };
-        ResponseHead { status: 203, fields, framing: Framing::Length(12), variable }
+        ResponseHead { status: 203, fields, extra: b"X-Extra: e\r\n", framing: Framing::Length(12), variable }
     }
 
     fn lines(header: &ResponseHeader) -> Vec<(&str, &str)> {
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(values("x-a"), ["1", "2"]);
         assert_eq!((values("empty"), values("bad").len()), (vec![""], 0));
         assert_eq!((values("age"), values("content-length")), (vec!["7"], vec!["12"]));
-        assert_eq!(values("cache-status"), ["Sluice; hit; ttl=9"]);
+        assert_eq!((values("cache-status"), values("x-extra")), (vec!["Sluice; hit; ttl=9"], vec!["e"]));
     }
 
     #[test]
