@@ -360,3 +360,24 @@ fn an_answer_with_more_behind_it_never_feeds_the_next_request() {
         assert_eq!(client.get("/next").text(), "clean", "after {target}");
     }
 }
+
+/// The verb that is meant routes and calls; the verb that was sent frames the answer.
+#[test]
+fn aws_lets_a_field_replace_the_verb() {
+    let origin = Recorder::start(|request| match request.method.as_str() {
+        "HEAD" => Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n"),
+        method => Answer::ok(method),
+    });
+    let (aws, edge) = (gateway(&origin, AWS, ""), gateway(&origin, "", ""));
+    let mut client = aws.connect();
+    let mut meant = |sent: &str, verb: &str| {
+        client.request(sent, "/x", &format!("X-HTTP-Method-Override: {verb}\r\n"));
+        if sent == "HEAD" { client.read_bodiless() } else { client.read() }
+    };
+    assert_eq!(meant("GET", "PUT").text(), "PUT");
+    assert_eq!(meant("POST", "HEAD").text(), "", "and the connection is still in step");
+    assert_eq!(meant("HEAD", "GET").field("content-length"), Some("3"));
+    assert_eq!(meant("POST", "BREW").status, 403);
+    assert_eq!(meant("GET", "DELETE").text(), "DELETE");
+    assert_eq!(edge.get_with("/x", "X-HTTP-Method-Override: PUT\r\n").text(), "GET");
+}

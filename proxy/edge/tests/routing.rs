@@ -297,3 +297,11 @@ fn without_a_default_a_request_must_name_its_api_or_stage() {
     is_refusal(&gateway.get("/pets/dog"), "ForbiddenException", FORBIDDEN);
     is_refusal(&gateway.get("/"), "ForbiddenException", FORBIDDEN);
 }
+
+#[test]
+fn aws_puts_its_extended_id_on_refusals_of_an_api() {
+    let gateway = Gateway::start(&format!("profile = \"aws\"\n{NAMES}"));
+    assert_eq!(gateway.get("/nothing").field("x-amz-apigw-id").map(str::len), Some(16));
+    assert_eq!(gateway.get("/pets/dog").field("x-amz-apigw-id").map(str::len), Some(16));
+    assert_eq!(names().get("/nothing").field("x-amz-apigw-id"), None);
+}

@@ -50,9 +50,10 @@ impl RequestIds {
         Self { state: RandomState::new().build_hasher().finish() }
     }
 
-    /// The next id.
+    /// A new id.
     #[inline]
-    pub fn next(&mut self) -> RequestId {
+    #[expect(clippy::should_implement_trait, reason = "there is no end to them, and nobody iterates")]
+    pub fn draw(&mut self) -> RequestId {
         let random = u128::from(self.word()) << 64 | u128::from(self.word());
         let versioned = random & !(0xf << 76) | 4 << 76;
         RequestId(versioned & !(0x3 << 62) | 0x2 << 62)
@@ -81,13 +82,13 @@ mod tests {
     fn ids_are_version_4_and_read_back() {
         let mut ids = RequestIds::new();
         for _ in 0..1_000 {
-            let id = ids.next();
+            let id = ids.draw();
             let text = id.text();
             assert_eq!(text[14], b'4');
             assert!(b"89ab".contains(&text[19]));
             assert_eq!(RequestId::parse(&text), Some(id));
         }
-        assert_ne!(ids.next(), ids.next());
+        assert_ne!(ids.draw(), ids.draw());
     }
 
     #[test]

@@ -59,8 +59,8 @@ impl Router {
             at = self.child(at, segment);
         }
         if let Some(node) = self.nodes.get_mut(at as usize) {
-            match slot(verb) {
-                Some(slot) => node.methods[slot] = Some(value),
+            match slot(verb).and_then(|slot| node.methods.get_mut(slot)) {
+                Some(method) => *method = Some(value),
                 None => node.any = Some(value),
             }
         }

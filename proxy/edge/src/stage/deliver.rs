@@ -119,6 +119,7 @@ fn answer<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, extra: &'e [u8], varia
                 Some(Verb::Head) => Framing::Bodiless,
                 _ => framing(entry.status(), entry.body().len()),
             };
+            let framing = told(exchange, entry.status(), framing);
             shared(entry.status(), entry.head(), framing, entry.body())
         }
         Reply::Mock => match mock(exchange, plan) {
@@ -131,9 +132,18 @@ fn answer<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, extra: &'e [u8], varia
 
 fn streamed<'e>(exchange: &'e Exchange<'_>, extra: &'e [u8], variable: Variable) -> Outgoing<'e> {
     let framing = exchange.origin.framing.unwrap_or(Framing::Bodiless);
+    let framing = told(exchange, exchange.origin.status, framing);
     let (status, fields) = (exchange.origin.status, &exchange.origin.fields);
     let head = ResponseHead { status, fields, extra, framing, variable };
     Outgoing { head, body: Body::Stream, close: exchange.head.close }
+}
+
+/// An answer without a body where the client expects one (it asked with another verb and meant HEAD) says so.
+fn told(exchange: &Exchange<'_>, status: u16, framing: Framing) -> Framing {
+    match framing {
+        Framing::Bodiless if !exchange.head.is_head() && !matches!(status, 204 | 304) => Framing::Length(0),
+        framing => framing,
+    }
 }
 
 /// The ledger so far, for a caller who may see it.
@@ -147,7 +157,7 @@ fn framing(status: u16, len: usize) -> Framing {
 }
 
 fn is_aws(exchange: &Exchange<'_>, plan: &Plan) -> bool {
-    let api = exchange.route.and_then(|r| plan.apis.get(r.api as usize));
+    let api = exchange.api.and_then(|place| plan.apis.get(place as usize));
     api.is_some_and(|api| api.profile == Profile::Aws)
 }
 

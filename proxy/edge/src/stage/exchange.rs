@@ -58,6 +58,8 @@ pub struct Exchange<'b> {
     pub request_id: RequestId,
     /// The stage that comes next.
     pub at: usize,
+    /// Place of the API that it names, whether or not it reaches a method there.
+    pub api: Option<u32>,
     /// What it reached.
     pub route: Option<Route>,
     /// The path behind base path and stage.
@@ -96,6 +98,7 @@ impl<'b> Exchange<'b> {
             now,
             request_id,
             at: 0,
+            api: None,
             route: None,
             path: Span::default(),
             captures: Captures::new(),
@@ -120,6 +123,7 @@ impl<'b> Exchange<'b> {
             now: self.now,
             request_id: self.request_id,
             at: self.at,
+            api: self.api,
             route: self.route,
             path: self.path,
             captures: self.captures,

@@ -68,7 +68,9 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     if listener.redirect_to_https.is_some() {
         return refuse(exchange, Verdict::Redirected);
     }
-    match place(exchange, plan, listener).and_then(|place| route(exchange, plan, place)) {
+    let place = place(exchange, plan, listener);
+    exchange.api = place.as_ref().ok().map(|place| place.api);
+    match place.and_then(|place| route(exchange, plan, place)) {
         Ok((route, by)) => {
             exchange.ledger.locate = by;
             exchange.ledger.route = Some(route);
