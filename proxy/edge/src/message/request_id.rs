@@ -52,7 +52,6 @@ impl RequestIds {
 
     /// A new id.
     #[inline]
-    #[expect(clippy::should_implement_trait, reason = "there is no end to them, and nobody iterates")]
     pub fn draw(&mut self) -> RequestId {
         let random = u128::from(self.word()) << 64 | u128::from(self.word());
         let versioned = random & !(0xf << 76) | 4 << 76;
