@@ -2,6 +2,8 @@
 //!
 //!     cargo bench -p sluice-benches --bench hit --profile fast
 
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
 use divan::Bencher;
 use sluice_benches::Bench;
 

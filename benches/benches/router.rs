@@ -2,6 +2,8 @@
 //!
 //!     cargo bench -p sluice-benches --bench router --profile fast
 
+#![expect(clippy::unwrap_used, reason = "builds routes that are known to be good")]
+
 use divan::{Bencher, black_box};
 use sluice::plan::{Captures, Router};
 use sluice_api::{ResourcePath, Verb};

@@ -96,7 +96,7 @@ fn gateway() -> Result<Arc<Gateway>, Box<dyn std::error::Error>> {
 /// Walks to the miss, and stores an answer under the key that it left.
 fn store(connection: Connection, body: usize) -> Result<(), Box<dyn std::error::Error>> {
     let stored = with(|core| {
-        let (now, id) = (core.clock.now(), core.ids.next());
+        let (now, id) = (core.clock.now(), core.ids.draw());
         let plan = core.plan();
         let mut exchange = Exchange::new(Head::new(Cow::Borrowed(REQUEST), Version::Http11), connection, now, id);
         frame::read(REQUEST, &plan.limits, &mut exchange.head);

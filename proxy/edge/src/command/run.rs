@@ -129,13 +129,14 @@ fn server_conf(configuration: &Configuration) -> ServerConf {
             tracing::warn!(%error, directory = %directory.display(), "no upgrade will be possible");
         }
     }
-    let mut conf = ServerConf::default();
-    conf.work_stealing = false;
-    conf.threads = 1;
-    conf.upgrade_sock = socket.display().to_string();
-    conf.grace_period_seconds = Some(configuration.node.shutdown_grace.as_secs());
-    conf.graceful_shutdown_timeout_seconds = Some(1);
-    conf
+    ServerConf {
+        work_stealing: false,
+        threads: 1,
+        upgrade_sock: socket.display().to_string(),
+        grace_period_seconds: Some(configuration.node.shutdown_grace.as_secs()),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    }
 }
 
 /// SIGTERM ends gracefully, SIGQUIT hands over to the next process, SIGINT ends at once. A second SIGTERM or SIGINT does

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use arrayvec::ArrayVec;
 use sluice_api::Verb;
 
 use super::field::FieldKind;
+use super::fields::Fields;
 
 /// The most header fields that a request may have; the configuration can only lower it.
 pub const MAX_FIELDS: usize = 128;
@@ -95,7 +95,7 @@ pub struct Head<'b> {
     query: Option<Span>,
     host: Span,
     present: u64,
-    fields: ArrayVec<Field, MAX_FIELDS>,
+    fields: Fields,
     /// One of API Gateway's verbs, or none of them.
     pub verb: Option<Verb>,
     /// The protocol's version.
@@ -116,7 +116,7 @@ impl<'b> Head<'b> {
             query: None,
             host: Span::default(),
             present: 0,
-            fields: ArrayVec::new(),
+            fields: Fields::new(),
             verb: None,
             version,
             close: false,
@@ -214,7 +214,7 @@ impl<'b> Head<'b> {
     /// Appends a field; `false` when there are too many.
     pub fn push(&mut self, field: Field) -> bool {
         self.present |= field.kind.bit();
-        self.fields.try_push(field).is_ok()
+        self.fields.push(field)
     }
 
     /// The bytes that spans point into.

@@ -4,6 +4,7 @@ pub mod chunks;
 pub mod date;
 pub mod encode;
 pub mod field;
+pub mod fields;
 pub mod head;
 pub mod out;
 pub mod request_id;

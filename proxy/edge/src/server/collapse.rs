@@ -117,14 +117,10 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
     let (plan, route, key) = (trip.plan.clone(), trip.exchange.route, trip.exchange.key.clone());
     hand_back(back, trip, Outcome::Read(reader));
     let method = route.and_then(|r| plan.method(r));
-    if let (Some((_, stage, method)), Some(key)) = (method, key) {
-        if let (Some(cache), Some(rule)) = (&stage.cache, &method.cache) {
-            fill(started.body, filling, |head, body| {
-                store(cache, rule, &key, head.status, &head.fields, body, now());
-            })
-            .await;
-        }
-    }
+    let Some(((_, stage, method), key)) = method.zip(key) else { return };
+    let Some((cache, rule)) = stage.cache.as_ref().zip(method.cache.as_ref()) else { return };
+    let keep = |head: &Head, body: &[Bytes]| store(cache, rule, &key, head.status, &head.fields, body, now());
+    fill(started.body, filling, keep).await;
 }
 
 fn refuse(trip: &mut Trip, reason: sluice_cache::NotStored) {

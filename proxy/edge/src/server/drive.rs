@@ -5,7 +5,6 @@
 use std::io;
 use std::sync::Arc;
 
-use sluice_api::Verb;
 
 use super::accounts::{self, Account};
 use super::collapse;
@@ -134,10 +133,12 @@ impl Trip {
         origin.status = started.head.status;
         origin.raw = started.head.fields.clone();
         origin.framing = Some(match started.head.end {
-            BodyEnd::Bodiless => match self.exchange.head.verb {
-                Some(Verb::Head) => started.head.stated_length.map_or(Framing::Bodiless, Framing::Length),
-                _ => Framing::Bodiless,
-            },
+            BodyEnd::Bodiless if self.exchange.head.is_head() => {
+                started.head.stated_length.map_or(Framing::Bodiless, Framing::Length)
+            }
+            BodyEnd::Bodiless if matches!(started.head.status, 204 | 304) => Framing::Bodiless,
+            // A request of another method was executed as HEAD.
+            BodyEnd::Bodiless => Framing::Length(0),
             BodyEnd::Length(n) => Framing::Length(n),
             BodyEnd::Chunked | BodyEnd::Close | BodyEnd::Stream => Framing::Unknown,
         });

@@ -211,7 +211,7 @@ fn answer(
 ) -> Option<(Trip, Stop)> {
     let Room { head: buffer, values } = room;
     let new = Head::new(Cow::Borrowed(&[]), Version::Http2);
-    let mut exchange = Exchange::new(new, connection, now, core.ids.next());
+    let mut exchange = Exchange::new(new, connection, now, core.ids.draw());
     let length = begin(session, buffer, &mut exchange)?;
     let mut context = core.parts().context;
     let stop = match refuse(&exchange, length, context.plan) {

@@ -247,7 +247,7 @@ impl Lane {
                     false => (used, Step::More),
                 };
             }
-            let id = core.ids.next();
+            let id = core.ids.draw();
             let mut exchange =
                 Exchange::new(Head::new(Cow::Borrowed(rest), Version::Http11), self.connection, now, id);
             let framed = frame::read(rest, &core.plan_ref().limits, &mut exchange.head);

@@ -83,7 +83,7 @@ async fn request(down: &mut SessionDownstream, plan: &Arc<Plan>, connection: Con
     let refusal = refusal.or_else(|| refuse(&head, length, plan));
     down.continues = head.has(FieldKind::Expect);
     down.silent = head.is_head();
-    let exchange = with(|core| Exchange::new(head, connection, core.clock.now(), core.ids.next()));
+    let exchange = with(|core| Exchange::new(head, connection, core.clock.now(), core.ids.draw()));
     let Some(mut exchange) = exchange else { return Arrival::Broken };
     exchange.ledger.frame = frame::Verdict::Session;
     let mut trip = Trip { exchange: Box::new(exchange), plan: plan.clone(), way: Way::Session, length };

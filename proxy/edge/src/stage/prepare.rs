@@ -209,7 +209,7 @@ fn aws_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, http: &HttpPlan) {
     match head.value(FieldKind::XAmznTraceId).filter(|v| v.starts_with(b"Root=")) {
         Some(trace) => out.extend_from_slice(trace),
         None => {
-            let id = RequestIds::new().next().0;
+            let id = RequestIds::new().draw().0;
             let seconds = exchange.now.unix_seconds() as u32;
             let _ = write!(out, "Root=1-{seconds:08x}-{:024x}", id >> 32);
         }
