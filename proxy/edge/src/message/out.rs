@@ -88,6 +88,15 @@ impl Out {
         Poll::Ready(Ok(()))
     }
 
+    /// Bytes that wait to be written.
+    pub fn remaining(&self) -> usize {
+        let piece = |p: &Piece| match p {
+            Piece::Copied(start, end) => end - start,
+            Piece::Shared(b) => b.len(),
+        };
+        self.pieces.iter().map(piece).sum::<usize>() + self.tail().len()
+    }
+
     /// Moves what is left into a value of its own.
     pub fn take_rest(&mut self) -> Out {
         self.seal();

@@ -150,7 +150,7 @@ impl Compiler<'_> {
         let key = CacheId { api: api.id.to_string(), stage: stage.name.to_string(), size, limit };
         self.registries.caches.get_or_make(key, || StageCache {
             memory: MemoryTier::new(size, limit),
-            flights: Flights::new(Limits { object_bytes: limit, ..Limits::default() }),
+            flights: Flights::new(flight_limits(limit)),
         })
     }
 
@@ -199,6 +199,12 @@ impl Compiler<'_> {
         let stages: &BTreeMap<StageName, Stage> = &self.configuration.apis.get(api as usize)?.stages;
         stages.keys().position(|n| n == name).map(|at| at as u32)
     }
+}
+
+/// Room for a few of the largest objects on their way at a time.
+fn flight_limits(object_bytes: u64) -> Limits {
+    let default = Limits::default();
+    Limits { object_bytes, buffered_bytes: default.buffered_bytes.max(object_bytes.saturating_mul(4)), ..default }
 }
 
 fn network_rules(policy: &NetworkPolicy) -> NetworkRules {

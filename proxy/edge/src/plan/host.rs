@@ -126,7 +126,10 @@ mod tests {
     #[test]
     fn the_longest_base_path_wins_on_whole_segments() {
         let mut d = Domains::default();
-        d.insert("x", DomainPlan { mappings: vec![mapping("/a", 1), mapping("/a/b", 2), mapping("", 3)], mutual: None });
+        d.insert(
+            "x",
+            DomainPlan { mappings: vec![mapping("/a", 1), mapping("/a/b", 2), mapping("", 3)], mutual: None },
+        );
         let find = |path: &'static str| {
             let (m, rest) = d.find(b"x").unwrap().find(path.as_bytes()).unwrap();
             (m.api, std::str::from_utf8(rest).unwrap())

@@ -15,16 +15,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_api::{Profile, Verb};
-use sluice_cache::{Flights, MemoryTier};
 use sluice_cache::freshness;
 use sluice_cache::key::KeyPrefix;
+use sluice_cache::{Flights, MemoryTier};
 use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules};
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
+pub use compile::{CacheId, Registries};
 pub use compile::{CompileError, compile};
 pub use origin_uri::{UriError, UriTemplate};
 pub use registry::Registry;
-pub use compile::{CacheId, Registries};
 pub use router::{Captures, Router};
 
 use crate::config::{Limits, Timeouts};
@@ -146,7 +146,8 @@ pub struct CachePlan {
     pub prefixes: Vec<KeyPrefix>,
     /// What of the request goes into the key.
     pub rule: KeyRule,
-    /// The host is part of the key: the origin is sent the client's, and may answer for each host differently.
+    /// The host is part of the key: the origin is told the client's (`Host`, `X-Forwarded-Host`), and may answer for each
+    /// host differently.
     pub keys_host: bool,
     /// `Authorization` is part of the key.
     pub keys_authorization: bool,

@@ -187,7 +187,13 @@ mod tests {
     #[test]
     fn specific_before_general() {
         use Verb::*;
-        let r = router(&[("/pets/dog", Get), ("/pets/{id}", Get), ("/{proxy+}", Any), ("/", Get), ("/pets/{id}/toys", Get)]);
+        let r = router(&[
+            ("/pets/dog", Get),
+            ("/pets/{id}", Get),
+            ("/{proxy+}", Any),
+            ("/", Get),
+            ("/pets/{id}/toys", Get),
+        ]);
         assert_eq!(find(&r, Get, "/pets/dog"), hit(0, &[]));
         assert_eq!(find(&r, Get, "/pets/7"), hit(1, &["7"]));
         assert_eq!(find(&r, Get, "/pets/7/toys"), hit(4, &["7"]));

@@ -220,7 +220,15 @@ async fn send<D: Downstream>(trip: &Trip, reader: &mut Reader, down: &mut D) -> 
 }
 
 /// Stores an answer.
-pub fn store(cache: &StageCache, rule: &CachePlan, key: &StorageKey, status: u16, head: &[u8], body: &[Bytes], now: u64) {
+pub fn store(
+    cache: &StageCache,
+    rule: &CachePlan,
+    key: &StorageKey,
+    status: u16,
+    head: &[u8],
+    body: &[Bytes],
+    now: u64,
+) {
     let ttl = Ttl::new(rule.ttl.as_secs()).unwrap_or(Ttl::MAX);
     let entry = Entry::new(key.as_ref(), status, head, body, ttl.from(now));
     let stored = entry.and_then(|entry| cache.memory.insert(Arc::new(entry), key.began));

@@ -24,7 +24,12 @@ pub trait Downstream: Send {
     fn body(&mut self) -> &mut Self::Body;
 
     /// Begins the answer. It need not leave before the first piece, `flush` or `finish`.
-    fn begin(&mut self, head: &ResponseHead<'_>, date: &[u8; 29], close: bool) -> impl Future<Output = io::Result<()>> + Send;
+    fn begin(
+        &mut self,
+        head: &ResponseHead<'_>,
+        date: &[u8; 29],
+        close: bool,
+    ) -> impl Future<Output = io::Result<()>> + Send;
 
     /// A piece of the answer's body. Small ones may wait for `flush` or `finish`.
     fn send(&mut self, piece: &[u8]) -> impl Future<Output = io::Result<()>> + Send;

@@ -5,7 +5,6 @@
 use std::io;
 use std::sync::Arc;
 
-
 use super::accounts::{self, Account};
 use super::collapse;
 use super::core::with;
@@ -142,11 +141,8 @@ impl Trip {
             BodyEnd::Length(n) => Framing::Length(n),
             BodyEnd::Chunked | BodyEnd::Close | BodyEnd::Stream => Framing::Unknown,
         });
-        self.exchange.ledger.dispatch = dispatch::Verdict::Endpoint {
-            status: started.head.status,
-            tries: started.tries,
-            reused: started.reused,
-        };
+        self.exchange.ledger.dispatch =
+            dispatch::Verdict::Endpoint { status: started.head.status, tries: started.tries, reused: started.reused };
         // The rest of the client's body is not read: nothing may follow it.
         self.exchange.head.close |= !started.request_complete;
     }

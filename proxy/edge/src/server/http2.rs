@@ -276,7 +276,7 @@ fn at_once(core: &mut Core, session: &mut HttpSession, exchange: &Exchange<'_>, 
     let mut parts = core.parts();
     let plan = parts.context.plan;
     let answer = deliver::outgoing(exchange, plan, parts.fields);
-    let silent = exchange.head.verb == Some(sluice_api::Verb::Head) || answer.head.framing == Framing::Bodiless;
+    let silent = exchange.head.is_head() || answer.head.framing == Framing::Bodiless;
     let body = match answer.body {
         Body::Shared(body) => body.clone(),
         Body::Text(text) => Bytes::from(text.into_owned()),

@@ -155,7 +155,12 @@ impl Lane {
         cx: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         if let Some(rest) = &mut self.pending {
-            std::task::ready!(rest.poll_write(io, cx))?;
+            let before = rest.remaining();
+            let polled = rest.poll_write(io, cx)?;
+            if rest.remaining() < before {
+                self.last = seconds(core.clock.mono());
+            }
+            std::task::ready!(polled);
             self.pending = None;
             self.flush = true;
         }
@@ -248,8 +253,7 @@ impl Lane {
                 };
             }
             let id = core.ids.draw();
-            let mut exchange =
-                Exchange::new(Head::new(Cow::Borrowed(rest), Version::Http11), self.connection, now, id);
+            let mut exchange = Exchange::new(Head::new(Cow::Borrowed(rest), Version::Http11), self.connection, now, id);
             let framed = frame::read(rest, &core.plan_ref().limits, &mut exchange.head);
             let len = match framed {
                 Framed::Partial => return (used, Step::More),
@@ -294,7 +298,9 @@ impl Lane {
     #[cold]
     fn wait(&mut self, core: &Core, cx: &mut Context<'_>, limit: Duration) -> Poll<Exit> {
         let now = seconds(core.clock.mono());
+        // A reader that takes nothing is waited for; the rest of a head behind it is not looked at meanwhile.
         let (since, limit) = match self.started {
+            _ if self.pending.is_some() => (self.last, self.timeouts.body),
             0 => (self.last, limit),
             started => (started - 1, self.timeouts.head),
         };

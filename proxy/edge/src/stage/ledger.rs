@@ -5,7 +5,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Route, accept, authorize, deliver, dispatch, frame, identify, locate, plan, recall, screen, shape, store, throttle, validate};
+use super::{
+    Route, accept, authorize, deliver, dispatch, frame, identify, locate, plan, recall, screen, shape, store, throttle,
+    validate,
+};
 
 use crate::plan::Plan;
 

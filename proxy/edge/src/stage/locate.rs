@@ -189,7 +189,8 @@ fn forwarded_for<'e>(exchange: &'e Exchange<'_>) -> Box<dyn Iterator<Item = Opti
     }
     Box::new(head.values(FieldKind::Forwarded).rev().flat_map(split).map(|element| {
         let pairs = element.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-        let node = pairs.filter_map(|p| p.get(..4).filter(|n| n.eq_ignore_ascii_case(b"for=")).and(p.get(4..))).next()?;
+        let node =
+            pairs.filter_map(|p| p.get(..4).filter(|n| n.eq_ignore_ascii_case(b"for=")).and(p.get(4..))).next()?;
         node_address(node.strip_prefix(b"\"").and_then(|n| n.strip_suffix(b"\"")).unwrap_or(node))
     }))
 }

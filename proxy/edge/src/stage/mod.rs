@@ -25,7 +25,6 @@ pub mod store;
 pub mod throttle;
 pub mod validate;
 
-
 use std::sync::Arc;
 
 use sluice_cache::{Entry, KeyHasher};

@@ -119,7 +119,8 @@ fn look_up(
         Found::Expired(_) => Verdict::Expired,
         Found::Absent => Verdict::Miss,
     };
-    exchange.key = Some(StorageKey { fingerprint: key.fingerprint, bytes: key.bytes.into(), began: cache.memory.epoch() });
+    exchange.key =
+        Some(StorageKey { fingerprint: key.fingerprint, bytes: key.bytes.into(), began: cache.memory.epoch() });
     let flow = forward(exchange, rule, verdict);
     // HEAD's answer has a length and no body: there is nothing to share.
     match rule.collapse && !exchange.head.has_body && verb != Verb::Head {

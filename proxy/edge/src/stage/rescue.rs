@@ -116,15 +116,32 @@ impl ResponseType {
             Self::AuthorizerConfigurationError => row(500, "AuthorizerConfigurationException", None, false),
             Self::AuthorizerFailure => row(500, "AuthorizerFailureException", None, false),
             Self::BadRequestBody => row(400, "BadRequestException", Some("Invalid request body"), true),
-            Self::BadRequestParameters => row(400, "BadRequestException", Some("Missing required request parameters"), true),
+            Self::BadRequestParameters => {
+                row(400, "BadRequestException", Some("Missing required request parameters"), true)
+            }
             Self::Default4xx => row(400, "BadRequestException", Some("Bad Request"), false),
             Self::Default5xx => row(500, "InternalServerErrorException", INTERNAL, true),
-            Self::ExpiredToken => row(403, "ExpiredTokenException", Some("The security token included in the request is expired"), false),
-            Self::IntegrationFailure => row(504, "InternalServerErrorException", Some("Network error communicating with endpoint"), true),
-            Self::IntegrationTimeout => row(504, "InternalServerErrorException", Some("Endpoint request timed out"), true),
+            Self::ExpiredToken => {
+                row(403, "ExpiredTokenException", Some("The security token included in the request is expired"), false)
+            }
+            Self::IntegrationFailure => {
+                row(504, "InternalServerErrorException", Some("Network error communicating with endpoint"), true)
+            }
+            Self::IntegrationTimeout => {
+                row(504, "InternalServerErrorException", Some("Endpoint request timed out"), true)
+            }
             Self::InvalidApiKey => row(403, "ForbiddenException", Some("Forbidden"), false),
-            Self::InvalidSignature => row(403, "InvalidSignatureException", Some("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."), false),
-            Self::MissingAuthenticationToken => row(403, "MissingAuthenticationTokenException", Some("Missing Authentication Token"), false),
+            Self::InvalidSignature => row(
+                403,
+                "InvalidSignatureException",
+                Some(
+                    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.",
+                ),
+                false,
+            ),
+            Self::MissingAuthenticationToken => {
+                row(403, "MissingAuthenticationTokenException", Some("Missing Authentication Token"), false)
+            }
             Self::QuotaExceeded => row(429, "LimitExceededException", Some("Limit Exceeded"), false),
             Self::RequestTooLarge => row(413, "RequestTooLargeException", Some("Request Too Long"), false),
             Self::ResourceNotFound => row(404, "NotFoundException", Some("Not Found"), false),
@@ -250,14 +267,34 @@ mod tests {
     #[test]
     fn bodies_are_aws_s_byte_by_byte() {
         for (fault, status, error_type, body) in [
-            (Fault::NoMethod, 403, "MissingAuthenticationTokenException", r#"{"message":"Missing Authentication Token"}"#),
+            (
+                Fault::NoMethod,
+                403,
+                "MissingAuthenticationTokenException",
+                r#"{"message":"Missing Authentication Token"}"#,
+            ),
             (Fault::Forbidden, 403, "ForbiddenException", r#"{"message":"Forbidden"}"#),
             (Fault::Throttled, 429, "TooManyRequestsException", r#"{"message":"Too Many Requests"}"#),
             (Fault::Configuration, 500, "InternalServerErrorException", r#"{"message": "Internal server error"}"#),
-            (Fault::EndpointUnreachable, 504, "InternalServerErrorException", r#"{"message": "Network error communicating with endpoint"}"#),
-            (Fault::EndpointTimeout, 504, "InternalServerErrorException", r#"{"message": "Endpoint request timed out"}"#),
+            (
+                Fault::EndpointUnreachable,
+                504,
+                "InternalServerErrorException",
+                r#"{"message": "Network error communicating with endpoint"}"#,
+            ),
+            (
+                Fault::EndpointTimeout,
+                504,
+                "InternalServerErrorException",
+                r#"{"message": "Endpoint request timed out"}"#,
+            ),
             (Fault::EndpointMalformed, 502, "InternalServerErrorException", r#"{"message": "Internal server error"}"#),
-            (Fault::Refused(Refusal::BodyTooLarge), 413, "RequestTooLargeException", r#"{"message":"Request Too Long"}"#),
+            (
+                Fault::Refused(Refusal::BodyTooLarge),
+                413,
+                "RequestTooLargeException",
+                r#"{"message":"Request Too Long"}"#,
+            ),
         ] {
             let r = rescue(fault, None);
             assert_eq!((r.status, r.error_type, &*r.body), (status, error_type, body), "{fault:?}");

@@ -22,10 +22,8 @@ pub enum Verdict {
 }
 
 /// The answer states these itself.
-const DROPPED: u64 = HOP_BY_HOP
-    | FieldKind::ContentLength.bit()
-    | FieldKind::ProxyAuthenticate.bit()
-    | FieldKind::XAmzApigwId.bit();
+const DROPPED: u64 =
+    HOP_BY_HOP | FieldKind::ContentLength.bit() | FieldKind::ProxyAuthenticate.bit() | FieldKind::XAmzApigwId.bit();
 
 /// Renamed under `aws`; under `edge` `Date` is replaced by ours and the rest passes.
 const REMAPPED: u64 = FieldKind::Date.bit()

@@ -146,7 +146,7 @@ impl Compiler<'_> {
             ttl: settings.cache_ttl,
             prefixes: prefixes.map_err(|_| CompileError::Key(key.to_string()))?,
             rule,
-            keys_host: parameters.is_none_or(|p| !p.is_empty()) && preserves_host(method),
+            keys_host: parameters.is_none_or(|p| !p.is_empty()) && (!aws || preserves_host(method)),
             keys_authorization: parameters.is_some_and(|p| p.iter().any(is_authorization)),
             stores_authorized: aws,
             collapse: !aws,
@@ -193,7 +193,12 @@ fn is_authorization(parameter: &KeyParameter) -> bool {
 }
 
 /// A hash of what shapes an answer, the same on every node and after every restart.
-fn content_hash(path: &sluice_api::ResourcePath, method: &Method, parameters: Option<&[KeyParameter]>, aws: bool) -> u128 {
+fn content_hash(
+    path: &sluice_api::ResourcePath,
+    method: &Method,
+    parameters: Option<&[KeyParameter]>,
+    aws: bool,
+) -> u128 {
     let mut hasher = Xxh3::new();
     path.as_str().hash(&mut hasher);
     aws.hash(&mut hasher);
