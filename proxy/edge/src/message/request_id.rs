@@ -1,6 +1,10 @@
 //! Request ids: random version 4 UUIDs, or the client's own where it sent one.
 
+use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// Where the two digits of each byte of a UUID stand.
+const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
 /// A UUID's 16 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,12 +14,10 @@ impl RequestId {
     /// The 36 characters.
     #[inline]
     pub fn text(self) -> [u8; 36] {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; 36];
-        let mut nibbles = (0..32).rev().map(|i| (self.0 >> (i * 4)) as usize & 15);
-        for (at, to) in text.iter_mut().enumerate() {
-            if !matches!(at, 8 | 13 | 18 | 23) {
-                *to = nibbles.next().and_then(|n| HEX.get(n)).copied().unwrap_or(b'0');
+        for (byte, place) in self.0.to_be_bytes().into_iter().zip(PLACES) {
+            if let Some(digits) = text.get_mut(place..place + 2) {
+                digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
             }
         }
         text
@@ -36,6 +38,17 @@ impl RequestId {
         }
         Some(Self(id))
     }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().iter().try_for_each(|byte| fmt::Write::write_char(f, char::from(*byte)))
+    }
+}
+
+#[inline]
+const fn digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
 /// Makes request ids for one worker. Unpredictable enough for ids; nothing secret may come from it.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::message::request_id::RequestId;
+
 /// Entries in each of a core's two rings.
 pub const RING: usize = 256;
 
@@ -42,7 +44,7 @@ impl<T> Explained<T> {
     /// The entry as JSON; `ledger` tells what the stages decided.
     pub fn to_json(&self, ledger: impl FnOnce(&T) -> Value) -> Value {
         json!({
-            "requestId": super::access_log::RequestId(self.request_id).to_string(),
+            "requestId": RequestId(self.request_id).to_string(),
             "requestTimeEpochMicros": self.time_us,
             "latencyMicros": self.latency_us,
             "status": self.status,

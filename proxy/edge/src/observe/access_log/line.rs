@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{RequestId, time};
+use super::time;
+use crate::message::request_id::RequestId;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 

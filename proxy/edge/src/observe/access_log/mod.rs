@@ -23,7 +23,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use self::format::{ContextFormat, UnknownVariable};
-pub use self::record::{AccessRecord, RequestId};
+pub use self::record::AccessRecord;
 pub use self::variable::KNOWN_VARIABLES;
 pub use self::writer::Sink;
 use self::writer::{FileSink, Order, StdoutSink, Writer};

@@ -1,9 +1,6 @@
 //! What a line can tell of a request, borrowed from the request while it is accounted for.
 
-use std::fmt;
 use std::net::IpAddr;
-
-use super::line::hex;
 
 /// One finished request. An absent value is written as `-`.
 #[derive(Clone, Copy, Debug)]
@@ -64,30 +61,4 @@ pub struct AccessRecord<'a> {
     pub cache_status: Option<&'a str>,
     /// The way in: `lane`, `session`, `http2`.
     pub way: &'a str,
-}
-
-/// Where the two digits of each byte of a UUID stand.
-const UUID_PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-
-/// A request's id, shown as a UUID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestId(pub u128);
-
-impl RequestId {
-    /// 8-4-4-4-12 lower-case hexadecimal digits.
-    pub fn text(self) -> [u8; 36] {
-        let mut text = [b'-'; 36];
-        for (byte, place) in self.0.to_be_bytes().into_iter().zip(UUID_PLACES) {
-            if let Some(digits) = text.get_mut(place..place + 2) {
-                digits.copy_from_slice(&hex(byte));
-            }
-        }
-        text
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text().iter().try_for_each(|byte| fmt::Write::write_char(f, char::from(*byte)))
-    }
 }
