@@ -4,8 +4,10 @@
 //! comes back with the head of the answer: with the growing body to read when it may be stored, with the endpoint's
 //! connection when it may not.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use sluice_cache::flight::{Excess, Filling, Follower, Head, Leader, Reader, Verdict};
@@ -208,7 +210,7 @@ async fn send<D: Downstream>(trip: &Trip, reader: &mut Reader, down: &mut D) -> 
         let mut none = Vec::new();
         let answer = deliver::outgoing(&trip.exchange, &trip.plan, &mut none);
         down.begin(&answer.head, &date(), answer.close).await?;
-        while let Some(piece) = reader.next().await {
+        while let Some(piece) = flushed_while(reader.next(), down).await? {
             let piece = piece.map_err(|_| io::ErrorKind::UnexpectedEof)?;
             down.send_shared(&piece).await?;
             sent += piece.len() as u64;
@@ -217,6 +219,17 @@ async fn send<D: Downstream>(trip: &Trip, reader: &mut Reader, down: &mut D) -> 
     };
     let result = run.await;
     (sent, result)
+}
+
+/// What comes next. If it has to be waited for, all that came so far leaves first.
+async fn flushed_while<T, D: Downstream>(next: impl Future<Output = T>, down: &mut D) -> io::Result<T> {
+    let mut next = std::pin::pin!(next);
+    let at_hand = poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
+    if let Poll::Ready(piece) = at_hand {
+        return Ok(piece);
+    }
+    down.flush().await?;
+    Ok(next.await)
 }
 
 /// Stores an answer.
@@ -234,5 +247,40 @@ pub fn store(
     let stored = entry.and_then(|entry| cache.memory.insert(Arc::new(entry), key.began));
     if let Err(reason) = stored {
         tracing::debug!(reason = reason.as_str(), "an answer was not stored");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::server::lane_downstream::LaneDownstream;
+
+    #[tokio::test]
+    async fn what_came_leaves_while_the_rest_is_waited_for() {
+        let (mut here, mut client) = tokio::io::duplex(1024);
+        let mut down = LaneDownstream::new(&mut here, false, Duration::from_secs(60));
+        down.send(b"a first piece").await.unwrap();
+        let mut seen = [0; 13];
+        tokio::select! {
+            _ = flushed_while(pending::<()>(), &mut down) => unreachable!("nothing follows"),
+            read = client.read_exact(&mut seen) => assert_eq!(read.unwrap(), 13),
+        }
+        assert_eq!(&seen, b"a first piece");
+    }
+
+    #[tokio::test]
+    async fn what_is_at_hand_waits_for_more() {
+        let (mut here, mut client) = tokio::io::duplex(1024);
+        let mut down = LaneDownstream::new(&mut here, false, Duration::from_secs(60));
+        down.send(b"a first piece").await.unwrap();
+        assert_eq!(flushed_while(std::future::ready(7), &mut down).await.unwrap(), 7);
+        drop(here);
+        assert_eq!(client.read(&mut [0; 13]).await.unwrap(), 0);
     }
 }
