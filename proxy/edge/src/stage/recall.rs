@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sluice_api::Verb;
+use sluice_cache::freshness::Profile;
 use sluice_cache::key::KeyWriter;
 use sluice_cache::{Entry, Epoch, Fingerprint, Found, KeyRef};
 
@@ -18,6 +19,7 @@ use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Need, Reply};
 use crate::message::encode::{CacheStatus, Forward};
 use crate::message::field::FieldKind;
+use crate::message::head::Head;
 use crate::plan::{CachePlan, KeyPart, KeyRule, StageCache};
 
 /// What this stage leaves in the ledger.
@@ -40,6 +42,8 @@ pub enum Verdict {
     Expired,
     /// Kept out: an `Authorization` that is not in the key would make one caller's answer another's.
     UnkeyedAuthorization,
+    /// Kept out: a GET or HEAD with a body, which is not in the key and which the origin may answer by.
+    UnkeyedBody,
     /// The key is longer than a key may be.
     KeyTooLong,
     /// Waited for another request's fetch and got its answer.
@@ -54,7 +58,8 @@ impl Verdict {
 
     /// Counts as `CacheMissCount`.
     pub fn is_miss(self) -> bool {
-        matches!(self, Verdict::Miss | Verdict::Expired | Verdict::UnkeyedAuthorization | Verdict::KeyTooLong)
+        use Verdict::{Expired, KeyTooLong, Miss, UnkeyedAuthorization, UnkeyedBody};
+        matches!(self, Miss | Expired | UnkeyedAuthorization | UnkeyedBody | KeyTooLong)
     }
 
     /// As the access log prints it; `None` where there is no cache.
@@ -64,7 +69,7 @@ impl Verdict {
             Verdict::Hit { .. } => "hit",
             Verdict::Miss => "miss",
             Verdict::Expired => "expired",
-            Verdict::UnkeyedAuthorization | Verdict::KeyTooLong => "bypass",
+            Verdict::UnkeyedAuthorization | Verdict::UnkeyedBody | Verdict::KeyTooLong => "bypass",
             Verdict::Followed => "collapsed",
         })
     }
@@ -98,8 +103,8 @@ fn look_up(
     rule: &CachePlan,
     verb: Verb,
 ) -> Flow {
-    if !rule.stores_authorized && exchange.head.has(FieldKind::Authorization) && !rule.keys_authorization {
-        return forward(exchange, rule, Verdict::UnkeyedAuthorization);
+    if let Some(verdict) = kept_out(rule, &exchange.head, verb) {
+        return forward(exchange, rule, verdict);
     }
     let Some(mut writer) = rule.prefixes.get(verb as usize).map(|p| KeyWriter::start(context.key, p)) else {
         return Flow::Answer(Reply::Fault(Fault::Internal));
@@ -129,6 +134,15 @@ fn look_up(
     }
 }
 
+/// Why neither the answer may come from the cache nor go into it.
+fn kept_out(rule: &CachePlan, head: &Head<'_>, verb: Verb) -> Option<Verdict> {
+    if !rule.stores_authorized && head.has(FieldKind::Authorization) && !rule.keys_authorization {
+        return Some(Verdict::UnkeyedAuthorization);
+    }
+    let means_nothing = head.has_body && matches!(verb, Verb::Get | Verb::Head);
+    (means_nothing && rule.profile == Profile::Edge).then_some(Verdict::UnkeyedBody)
+}
+
 /// Serves what is stored: only with a permit.
 fn hit(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>, _: &Permit) -> Flow {
     let lifetime = entry.lifetime();
@@ -148,7 +162,7 @@ fn forward(exchange: &mut Exchange<'_>, rule: &CachePlan, verdict: Verdict) -> F
     if rule.shows_status {
         let reason = match verdict {
             Verdict::Expired => Forward::Stale,
-            Verdict::UnkeyedAuthorization | Verdict::KeyTooLong => Forward::Bypass,
+            Verdict::UnkeyedAuthorization | Verdict::UnkeyedBody | Verdict::KeyTooLong => Forward::Bypass,
             _ => Forward::UriMiss,
         };
         exchange.cache_status = CacheStatus::Forward { reason, stored: false, collapsed: false, detail: None };
@@ -263,8 +277,12 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::message::head::Version;
 
     #[test]
     fn all_values_are_found_and_decoded() {
@@ -277,6 +295,32 @@ mod tests {
         assert_eq!(values("a"), [""]);
         assert_eq!(values("ab=1&&="), [""; 0]);
         assert_eq!(values("a=%zz"), ["%zz"]);
+    }
+
+    #[test]
+    fn a_get_with_a_body_is_kept_out_of_the_edges_cache() {
+        let mut head = Head::flat(Version::Http11, b"GET", b"/a", b"a", std::iter::empty()).unwrap();
+        assert_eq!(kept_out(&rule(Profile::Edge), &head, Verb::Get), None);
+        head.has_body = true;
+        assert_eq!(kept_out(&rule(Profile::Edge), &head, Verb::Get), Some(Verdict::UnkeyedBody));
+        assert_eq!(kept_out(&rule(Profile::Edge), &head, Verb::Post), None, "whoever caches POST has asked for it");
+        assert_eq!(kept_out(&rule(Profile::Aws), &head, Verb::Get), None);
+    }
+
+    fn rule(profile: Profile) -> CachePlan {
+        CachePlan {
+            verbs: 0,
+            ttl: Duration::ZERO,
+            prefixes: Vec::new(),
+            rule: KeyRule::PathAndQuery,
+            keys_host: true,
+            keys_authorization: false,
+            stores_authorized: false,
+            collapse: true,
+            shows_status: true,
+            object_limit: 0,
+            profile,
+        }
     }
 
     #[test]
