@@ -85,6 +85,8 @@ fn refuse(exchange: &mut Exchange<'_>, verdict: Verdict) -> Flow {
     exchange.ledger.locate = verdict;
     Flow::Answer(Reply::Fault(match verdict {
         Verdict::NoMethod => Fault::NoMethod,
+        // HTTP/1.0 may come without a host: then there is nowhere to send it.
+        Verdict::Redirected if exchange.head.host().is_empty() => Fault::Refused(Refusal::Host),
         Verdict::Redirected => Fault::Redirect,
         Verdict::Misdirected => Fault::Refused(Refusal::Misdirected),
         _ => Fault::Forbidden,
