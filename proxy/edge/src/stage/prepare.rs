@@ -156,10 +156,8 @@ fn forwarding_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan) {
     list(out, before(FieldKind::XForwardedFor));
     write_address(out, peer);
     out.extend_from_slice(b"\r\n");
-    let proto = before(FieldKind::XForwardedProto).next_back().unwrap_or(scheme.as_bytes());
-    field(out, b"X-Forwarded-Proto", proto);
-    let host = before(FieldKind::XForwardedHost).next_back().unwrap_or(exchange.head.host());
-    field(out, b"X-Forwarded-Host", host);
+    field(out, b"X-Forwarded-Proto", told_scheme(exchange, plan));
+    field(out, b"X-Forwarded-Host", told_host(exchange, plan));
     out.extend_from_slice(b"Forwarded: ");
     list(out, before(FieldKind::Forwarded));
     out.extend_from_slice(if peer.is_ipv6() { b"for=\"[" } else { b"for=" });
@@ -169,6 +167,21 @@ fn forwarding_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan) {
     out.extend_from_slice(b"\";proto=");
     out.extend_from_slice(scheme.as_bytes());
     out.extend_from_slice(b"\r\n");
+}
+
+/// `X-Forwarded-Proto` as the origin gets it.
+pub(super) fn told_scheme<'e>(exchange: &'e Exchange<'_>, plan: &Plan) -> &'e [u8] {
+    believed(exchange, plan, FieldKind::XForwardedProto).unwrap_or(exchange.connection.scheme().as_bytes())
+}
+
+/// `X-Forwarded-Host` as the origin gets it.
+pub(super) fn told_host<'e>(exchange: &'e Exchange<'_>, plan: &Plan) -> &'e [u8] {
+    believed(exchange, plan, FieldKind::XForwardedHost).unwrap_or(exchange.head.host())
+}
+
+fn believed<'e>(exchange: &'e Exchange<'_>, plan: &Plan, kind: FieldKind) -> Option<&'e [u8]> {
+    let there = exchange.head.has(kind) && comes_from_a_trusted_proxy(exchange, plan);
+    there.then(|| exchange.head.values(kind).next_back()).flatten()
 }
 
 /// The usual form of an address; for IPv4 without the formatting machinery, as this is on every call's path.

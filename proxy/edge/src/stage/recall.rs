@@ -14,7 +14,7 @@ use sluice_cache::key::KeyWriter;
 use sluice_cache::{Entry, Epoch, Fingerprint, Found, KeyRef};
 
 use super::authorize::Permit;
-use super::prepare::is_nominated;
+use super::prepare::{self, is_nominated};
 use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Need, Reply};
 use crate::message::encode::{CacheStatus, Forward};
@@ -111,6 +111,11 @@ fn look_up(
     };
     if rule.keys_host {
         writer.value(exchange.head.host());
+    }
+    // An origin that sends plain HTTP to https would send everybody there, for as long as its answer is fresh.
+    if rule.keys_host && rule.profile == Profile::Edge {
+        writer.value(prepare::told_scheme(exchange, context.plan));
+        writer.value(prepare::told_host(exchange, context.plan));
     }
     write_parts(&mut writer, &rule.rule, exchange);
     let Ok(key) = writer.finish(context.hasher) else {
