@@ -177,6 +177,8 @@ pub struct Candidate {
     pub cache_control: CacheControl,
     /// The request carried an Authorization that is not part of the key.
     pub unkeyed_authorization: bool,
+    /// It varies by something that is not part of the key.
+    pub unkeyed_vary: bool,
     /// The body's length, bytes, where it is known.
     pub length: Option<u64>,
 }
@@ -191,6 +193,8 @@ pub enum NotStored {
     SetCookie,
     /// The request had an Authorization that is not part of the key.
     Authorization,
+    /// It varies by something that is not part of the key.
+    Vary,
     /// The origin said `no-store`.
     NoStore,
     /// The origin said `private`.
@@ -209,10 +213,11 @@ pub enum NotStored {
 
 impl NotStored {
     /// All reasons, for metrics that count each.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Status,
         Self::SetCookie,
         Self::Authorization,
+        Self::Vary,
         Self::NoStore,
         Self::Private,
         Self::TooLarge,
@@ -229,6 +234,7 @@ impl NotStored {
             Self::Status => "status",
             Self::SetCookie => "set-cookie",
             Self::Authorization => "authorization",
+            Self::Vary => "vary",
             Self::NoStore => "no-store",
             Self::Private => "private",
             Self::TooLarge => "too-large",
@@ -262,6 +268,7 @@ fn storable_at_the_edge(answer: &Candidate) -> Result<(), NotStored> {
     match answer {
         Candidate { set_cookie: true, .. } => Err(NotStored::SetCookie),
         Candidate { unkeyed_authorization: true, .. } => Err(NotStored::Authorization),
+        Candidate { unkeyed_vary: true, .. } => Err(NotStored::Vary),
         Candidate { cache_control: CacheControl { no_store: true, .. }, .. } => Err(NotStored::NoStore),
         Candidate { cache_control: CacheControl { private: true, .. }, .. } => Err(NotStored::Private),
         Candidate { status: 200 | 203 | 204 | 301 | 308, .. } => Ok(()),

@@ -9,6 +9,7 @@ fn candidate(status: u16) -> Candidate {
         set_cookie: false,
         cache_control: CacheControl::default(),
         unkeyed_authorization: false,
+        unkeyed_vary: false,
         length: None,
     }
 }
@@ -85,6 +86,7 @@ fn the_edge_names_what_makes_an_answer_private() {
     let control = |no_store, private| CacheControl { no_store, private };
     assert_eq!(reason(Candidate { set_cookie: true, ..ok }), "set-cookie");
     assert_eq!(reason(Candidate { unkeyed_authorization: true, ..ok }), "authorization");
+    assert_eq!(reason(Candidate { unkeyed_vary: true, ..ok }), "vary");
     assert_eq!(reason(Candidate { cache_control: control(true, false), ..ok }), "no-store");
     assert_eq!(reason(Candidate { cache_control: control(false, true), ..ok }), "private");
 }

@@ -292,7 +292,14 @@ fn the_edge_stores_no_errors_and_aws_does() {
 
 #[test]
 fn the_edge_stores_nothing_personal_and_aws_does() {
-    for lines in ["Set-Cookie: a=b\r\n", "Cache-Control: private\r\n", "Cache-Control: max-age=9, No-Store\r\n"] {
+    let personal = [
+        "Set-Cookie: a=b\r\n",
+        "Cache-Control: private\r\n",
+        "Cache-Control: max-age=9, No-Store\r\n",
+        "Vary: *\r\n",
+        "Vary: Accept-Encoding, X-Lang\r\n",
+    ];
+    for lines in personal {
         let (edge, aws) = (counting(lines, 200), counting(lines, 200));
         let (edge, aws) = (gateway(&edge, ""), gateway(&aws, "profile = \"aws\""));
         assert!(!is_stored(&edge, "/keyed/1", ["", ""]), "{lines}");
@@ -304,6 +311,23 @@ fn the_edge_stores_nothing_personal_and_aws_does() {
     assert!(!is_stored(&edge, "/keyed/1", credentials));
     assert!(!is_stored(&edge, "/keyed/1", ["", credentials[0]]), "nor is what is stored shown to them");
     assert!(is_stored(&aws, "/keyed/1", credentials));
+}
+
+#[test]
+fn what_the_key_names_may_vary() {
+    let origin = counting("Vary: X-Tenant, Accept-Encoding\r\n", 200);
+    let gateway = gateway(&origin, "");
+    assert!(is_stored(&gateway, "/keyed/1", ["", ""]));
+    assert!(!is_stored(&gateway, "/plain/1", ["", ""]), "nobody has named it there");
+}
+
+#[test]
+fn a_cookie_keeps_a_request_out_where_nobody_stated_the_key() {
+    let cookies = ["Cookie: s=1\r\n", "Cookie: s=2\r\n"];
+    let origin = counting("", 200);
+    let gateway = gateway(&origin, "");
+    assert!(!is_stored(&gateway, "/plain/1", cookies));
+    assert!(is_stored(&gateway, "/keyed/1", cookies), "whoever states the key has decided");
 }
 
 #[test]

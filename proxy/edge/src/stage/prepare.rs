@@ -106,7 +106,8 @@ fn pass_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &H
         dropped |= FieldKind::XForwardedPort.bit();
     }
     if !http.aws && exchange.key.is_some() {
-        dropped |= FieldKind::AcceptEncoding.bit();
+        // The coding is asked for below, as the key names it; another method than the key's must not fill the entry.
+        dropped |= FieldKind::AcceptEncoding.bit() | FieldKind::XHttpMethodOverride.bit();
     }
     let crumbs = exchange.head.values(FieldKind::Cookie).count();
     let mut joined = false;

@@ -44,6 +44,8 @@ pub enum Verdict {
     UnkeyedAuthorization,
     /// Kept out: a GET or HEAD with a body, which is not in the key and which the origin may answer by.
     UnkeyedBody,
+    /// Kept out: a `Cookie`, by which the origin may tell one caller from another, and nobody said what the key is.
+    UnkeyedCookie,
     /// The key is longer than a key may be.
     KeyTooLong,
     /// Waited for another request's fetch and got its answer.
@@ -58,8 +60,13 @@ impl Verdict {
 
     /// Counts as `CacheMissCount`.
     pub fn is_miss(self) -> bool {
-        use Verdict::{Expired, KeyTooLong, Miss, UnkeyedAuthorization, UnkeyedBody};
-        matches!(self, Miss | Expired | UnkeyedAuthorization | UnkeyedBody | KeyTooLong)
+        matches!(self, Verdict::Miss | Verdict::Expired) || self.is_bypass()
+    }
+
+    /// Kept out of the cache by something in the request.
+    const fn is_bypass(self) -> bool {
+        use Verdict::{KeyTooLong, UnkeyedAuthorization, UnkeyedBody, UnkeyedCookie};
+        matches!(self, UnkeyedAuthorization | UnkeyedBody | UnkeyedCookie | KeyTooLong)
     }
 
     /// As the access log prints it; `None` where there is no cache.
@@ -69,8 +76,10 @@ impl Verdict {
             Verdict::Hit { .. } => "hit",
             Verdict::Miss => "miss",
             Verdict::Expired => "expired",
-            Verdict::UnkeyedAuthorization | Verdict::UnkeyedBody | Verdict::KeyTooLong => "bypass",
             Verdict::Followed => "collapsed",
+            Verdict::UnkeyedAuthorization | Verdict::UnkeyedBody | Verdict::UnkeyedCookie | Verdict::KeyTooLong => {
+                "bypass"
+            }
         })
     }
 }
@@ -144,6 +153,10 @@ fn kept_out(rule: &CachePlan, head: &Head<'_>, verb: Verb) -> Option<Verdict> {
     if !rule.stores_authorized && head.has(FieldKind::Authorization) && !rule.keys_authorization {
         return Some(Verdict::UnkeyedAuthorization);
     }
+    let says_nothing = matches!(rule.rule, KeyRule::PathAndQuery);
+    if says_nothing && rule.profile == Profile::Edge && head.has(FieldKind::Cookie) {
+        return Some(Verdict::UnkeyedCookie);
+    }
     let means_nothing = head.has_body && matches!(verb, Verb::Get | Verb::Head);
     (means_nothing && rule.profile == Profile::Edge).then_some(Verdict::UnkeyedBody)
 }
@@ -167,7 +180,7 @@ fn forward(exchange: &mut Exchange<'_>, rule: &CachePlan, verdict: Verdict) -> F
     if rule.shows_status {
         let reason = match verdict {
             Verdict::Expired => Forward::Stale,
-            Verdict::UnkeyedAuthorization | Verdict::UnkeyedBody | Verdict::KeyTooLong => Forward::Bypass,
+            verdict if verdict.is_bypass() => Forward::Bypass,
             _ => Forward::UriMiss,
         };
         exchange.cache_status = CacheStatus::Forward { reason, stored: false, collapsed: false, detail: None };
@@ -300,6 +313,15 @@ mod tests {
         assert_eq!(values("a"), [""]);
         assert_eq!(values("ab=1&&="), [""; 0]);
         assert_eq!(values("a=%zz"), ["%zz"]);
+    }
+
+    #[test]
+    fn a_cookie_is_kept_out_unless_the_key_was_stated() {
+        let cookie = [(&b"Cookie"[..], &b"s=1"[..])];
+        let head = Head::flat(Version::Http11, b"GET", b"/a", b"a", cookie.into_iter()).unwrap();
+        assert_eq!(kept_out(&rule(Profile::Edge), &head, Verb::Get), Some(Verdict::UnkeyedCookie));
+        let stated = CachePlan { rule: KeyRule::Parameters(Vec::new()), ..rule(Profile::Edge) };
+        assert_eq!(kept_out(&stated, &head, Verb::Get), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Reply};
 use crate::message::encode::{CacheStatus, Framing, fields_of};
 use crate::message::field::FieldKind;
-use crate::plan::CachePlan;
+use crate::plan::{CachePlan, KeyPart, KeyRule};
 
 /// What this stage leaves in the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -65,11 +65,39 @@ fn judge(exchange: &Exchange<'_>, rule: &CachePlan) -> Verdict {
         set_cookie: values(FieldKind::SetCookie).next().is_some(),
         cache_control: CacheControl::parse(values(FieldKind::CacheControl)),
         unkeyed_authorization: exchange.head.has(FieldKind::Authorization) && !rule.keys_authorization,
+        unkeyed_vary: values(FieldKind::Vary).any(|v| !is_keyed(v, &rule.rule)),
         length,
     };
     let storable = freshness::storable(rule.profile, &candidate, rule.object_limit);
     match storable {
         Ok(()) => Verdict::Storing,
         Err(reason) => Verdict::Refused(reason),
+    }
+}
+
+/// Every field that the answer varies by is in the key: the coding always is under `edge`, the others where they are named.
+fn is_keyed(vary: &[u8], rule: &KeyRule) -> bool {
+    let named = |name: &[u8]| match rule {
+        KeyRule::PathAndQuery => false,
+        KeyRule::Parameters(parts) => {
+            parts.iter().any(|p| matches!(p, KeyPart::Header(n) if n.as_bytes().eq_ignore_ascii_case(name)))
+        }
+    };
+    let mut names = vary.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty());
+    names.all(|name| name.eq_ignore_ascii_case(b"accept-encoding") || named(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_answer_varies_by_has_to_be_in_the_key() {
+        let named = KeyRule::Parameters(vec![KeyPart::Header("x-lang".into()), KeyPart::AcceptEncoding]);
+        assert!(is_keyed(b"Accept-Encoding", &KeyRule::PathAndQuery));
+        assert!(!is_keyed(b"Accept-Encoding, X-Lang", &KeyRule::PathAndQuery));
+        assert!(is_keyed(b"accept-encoding, X-Lang", &named));
+        assert!(!is_keyed(b"X-Lang, Cookie", &named));
+        assert!(!is_keyed(b"*", &named));
     }
 }
