@@ -314,6 +314,26 @@ fn the_edge_stores_nothing_personal_and_aws_does() {
 }
 
 #[test]
+fn the_host_that_an_origin_is_told_is_in_the_key() {
+    let origin = Recorder::start(|request| Answer::ok(format!("{:?}", request.field("x-forwarded-host"))));
+    let gateway = gateway(&origin, "trusted_proxies = [\"127.0.0.0/8\"]");
+    for host in ["a.test", "b.test", "a.test"] {
+        let lines = format!("X-Forwarded-Host: {host}\r\n");
+        assert_eq!(gateway.get_with("/plain/1", &lines).text(), format!("Some({host:?})"));
+    }
+}
+
+#[test]
+fn the_scheme_that_an_origin_is_told_is_in_the_key() {
+    let origin = Recorder::start(|request| Answer::ok(format!("{:?}", request.field("x-forwarded-proto"))));
+    let gateway = gateway(&origin, "trusted_proxies = [\"127.0.0.0/8\"]");
+    for scheme in ["http", "https", "http"] {
+        let lines = format!("X-Forwarded-Proto: {scheme}\r\n");
+        assert_eq!(gateway.get_with("/plain/1", &lines).text(), format!("Some({scheme:?})"));
+    }
+}
+
+#[test]
 fn what_the_key_names_may_vary() {
     let origin = counting("Vary: X-Tenant, Accept-Encoding\r\n", 200);
     let gateway = gateway(&origin, "");

@@ -189,3 +189,21 @@ fn an_answer_that_grows_too_large_still_reaches_all() {
         assert!(body.chunks(support::answer::PATTERN.len()).all(|c| c == &support::answer::PATTERN[..c.len()]));
     }
 }
+
+#[test]
+fn what_has_come_is_sent_before_the_rest_has() {
+    let dripping = |_: usize, gate: &Gate| {
+        Answer::none().then("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc").wait(gate).then("def")
+    };
+    let (_origin, gate, gateway) = scene("", dripping);
+    let mut client = gateway.connect();
+    client.request("GET", "/x/drip", "");
+    // The gate is shut: the head and the first piece come without the rest, or this read runs into its deadline.
+    let head = client.reader().head().unwrap().unwrap();
+    assert_eq!(head.field("content-length"), Some("6"));
+    gate.open();
+    let mut body = Vec::new();
+    let end = support::wire::framing(&head).unwrap().unwrap();
+    client.reader().body(end, &mut body).unwrap();
+    assert_eq!(body, b"abcdef");
+}

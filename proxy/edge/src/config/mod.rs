@@ -22,6 +22,7 @@ mod units;
 mod uri;
 mod value;
 
+use std::io::Read;
 use std::path::Path;
 
 pub use expression::{Expression, ExpressionError};
@@ -39,7 +40,7 @@ impl Configuration {
     /// # Errors
     /// Every finding, warnings included, if one of them is an error.
     pub fn load(path: &Path) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        match std::fs::read_to_string(path) {
+        match read_file(path) {
             Ok(text) => Self::parse(&text, path),
             Err(error) => Err(vec![unreadable(path, &error)]),
         }
@@ -66,6 +67,18 @@ impl Configuration {
             Some(configuration) if !findings.iter().any(Finding::is_error) => Ok((configuration, findings)),
             _ => Err(findings),
         }
+    }
+}
+
+/// The largest configuration that is read, bytes: tens of thousands of routes fit.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+fn read_file(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > LARGEST {
+        true => Err(std::io::Error::other("it is larger than 64 MiB")),
+        false => Ok(text),
     }
 }
 
