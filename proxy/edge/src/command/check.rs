@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{Configuration, Finding, unreadable};
+use crate::config::{Configuration, Finding, read_file, unreadable};
 
 /// Check a configuration file and print every finding.
 ///
@@ -29,7 +29,7 @@ impl Check {
     }
 
     fn findings(&self) -> (Vec<Finding>, u8) {
-        let text = match std::fs::read_to_string(&self.file) {
+        let text = match read_file(&self.file) {
             Ok(text) => text,
             Err(error) => return (vec![unreadable(&self.file, &error)], 2),
         };

@@ -73,7 +73,8 @@ impl Configuration {
 /// The largest configuration that is read, bytes: tens of thousands of routes fit.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-fn read_file(path: &Path) -> std::io::Result<String> {
+/// A file's text, up to the largest size.
+pub(crate) fn read_file(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
     match text.len() as u64 > LARGEST {
