@@ -227,3 +227,28 @@ fn on_sigterm_open_streams_are_finished_and_the_client_is_told() {
     });
     eventually("the gateway ends", || !gateway.is_alive());
 }
+
+/// Two requests of one read both find room when they are looked at, and one place is left when they go on.
+#[test]
+fn a_request_that_finds_no_place_after_all_is_not_charged() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let origin =
+        Recorder::start(move |_| Answer::none().wait(&held).then("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    let limits = "[api.stage.prod.method.\"ANY /x/{proxy+}\"]\ncaching_enabled = false\n\
+                  throttling_rate_limit = 0.001\nthrottling_burst_limit = 2\n";
+    let text = format!("threads = 1\n[throttle]\nin_flight_limit = 1\n{}{limits}", configuration(&origin, ""));
+    let gateway = Gateway::start(&text);
+    run(async {
+        let client = Connection::open(&gateway).await;
+        let asked = tokio::join!(client.get("/x/a"), async {
+            let other = client.get("/x/b").await;
+            gate.open();
+            other
+        });
+        assert_eq!((asked.0.status, asked.1.status), (200, 429));
+        // Of two tokens one was spent, so one more is admitted and then no other.
+        assert_eq!(client.get("/x/c").await.status, 200);
+        assert_eq!(client.get("/x/d").await.status, 429);
+    });
+}

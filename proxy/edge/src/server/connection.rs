@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::connections::OpenConnection;
-use super::core::{Core, with};
+use super::core::with;
 use super::drive::{Arrival, Trip, drive};
 use super::lane::{Exit, Lane};
 use super::lane_downstream::LaneDownstream;
@@ -132,8 +132,7 @@ async fn serve<S: Transport>(
     loop {
         match next(&mut lane, &mut stream, &mut shutdown).await {
             Exit::Closed => break,
-            Exit::Wait(exchange, need) => {
-                let Some(plan) = with(Core::plan) else { break };
+            Exit::Wait(exchange, plan, need) => {
                 let is_head = exchange.head.is_head();
                 let stall = plan.timeouts.body;
                 let trip = Trip { exchange, plan, way: Way::Lane, length: BodyLength::Empty };

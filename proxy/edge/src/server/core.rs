@@ -109,11 +109,11 @@ impl Core {
     }
 
     /// What stages decide by, under a plan that a request has kept.
-    pub fn context<'c>(&'c mut self, plan: &'c Plan) -> Context<'c> {
+    pub fn context<'c>(&'c mut self, plan: &'c Arc<Plan>) -> Context<'c> {
         Context { plan, hasher: &self.gateway.hasher, key: &mut self.key }
     }
 
-    /// Everything, under the plan of the moment.
+    /// Everything, under the plan of the moment: asked for once per request, for the next moment may have another plan.
     #[inline]
     pub fn parts(&mut self) -> Parts<'_> {
         Parts {

@@ -43,6 +43,7 @@ pub enum Arrival {
 /// Gets what is needed and delivers the answer.
 pub async fn drive<D: Downstream>(mut trip: Trip, need: Need, down: &mut D) -> Arrival {
     let Some(_lease) = trip.plan.in_flight.clone().try_enter() else {
+        throttle::give_back(&trip.exchange, &trip.plan);
         trip.exchange.ledger.throttle = throttle::Verdict::InFlight;
         trip.fail(Fault::Throttled);
         return trip.deliver(None, down).await;

@@ -16,7 +16,7 @@ use pingora_core::server::ShutdownWatch;
 use tokio::time::{Instant, Sleep};
 
 use super::accounts::{self, Account};
-use super::core::{Core, with};
+use super::core::{Core, Parts, with};
 use super::downstream::{Downstream, RequestBody};
 use super::drive::{Arrival, Trip, drive};
 use super::patience::within;
@@ -213,21 +213,22 @@ fn answer(
     let new = Head::new(Cow::Borrowed(&[]), Version::Http2);
     let mut exchange = Exchange::new(new, connection, now, core.ids.draw());
     let length = begin(session, buffer, &mut exchange)?;
-    let mut context = core.parts().context;
+    let mut parts = core.parts();
+    let context = &mut parts.context;
     let stop = match refuse(&exchange, length, context.plan) {
         Some(refusal) => {
             exchange.ledger.frame = frame::Verdict::Refused(refusal);
-            crate::stage::fail(&mut exchange, &mut context, Fault::Refused(refusal));
+            crate::stage::fail(&mut exchange, context, Fault::Refused(refusal));
             Stop::Answered
         }
-        None => crate::stage::walk(&mut exchange, &mut context),
+        None => crate::stage::walk(&mut exchange, context),
     };
     if stop == Stop::Answered && is_small(&exchange) {
-        at_once(core, session, &exchange, values);
+        at_once(parts, session, &exchange, values);
         return None;
     }
-    let exchange = Box::new(exchange.into_owned());
-    Some((Trip { exchange, plan: core.plan(), way: Way::Http2, length }, stop))
+    let plan = parts.context.plan.clone();
+    Some((Trip { exchange: Box::new(exchange.into_owned()), plan, way: Way::Http2, length }, stop))
 }
 
 fn is_small(exchange: &Exchange<'_>) -> bool {
@@ -272,8 +273,7 @@ fn refuse(exchange: &Exchange<'_>, length: BodyLength, plan: &Plan) -> Option<Re
 }
 
 /// Queues a whole answer; the next poll of the connection writes it with the others of its batch.
-fn at_once(core: &mut Core, session: &mut HttpSession, exchange: &Exchange<'_>, values: &mut BytesMut) {
-    let mut parts = core.parts();
+fn at_once(mut parts: Parts<'_>, session: &mut HttpSession, exchange: &Exchange<'_>, values: &mut BytesMut) {
     let plan = parts.context.plan;
     let answer = deliver::outgoing(exchange, plan, parts.fields);
     let silent = exchange.head.is_head() || answer.head.framing == Framing::Bodiless;

@@ -7,17 +7,19 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, Instant, Sleep};
 
 use super::accounts::{self, Account};
-use super::core::{Core, with};
+use super::core::{Core, Parts, with};
 use crate::config::Timeouts;
 use crate::message::head::{Head, Version};
 use crate::message::out::Out;
 use crate::observe::metrics::Way;
+use crate::plan::Plan;
 use crate::stage::accept::Connection;
 use crate::stage::deliver::{self, Body};
 use crate::stage::frame::{self, Framed, Refusal};
@@ -29,7 +31,7 @@ pub enum Exit {
     /// It is over.
     Closed,
     /// This request has to wait; its connection takes no other meanwhile.
-    Wait(Box<Exchange<'static>>, Need),
+    Wait(Box<Exchange<'static>>, Arc<Plan>, Need),
     /// A request for `ServerSession`, with all that was read.
     Session(Vec<u8>),
     /// The client speaks HTTP/2 without TLS; these bytes were read.
@@ -332,9 +334,9 @@ impl Lane {
 fn answer(core: &mut Core, mut exchange: Exchange<'_>) -> Option<Exit> {
     let mut parts = core.parts();
     match walk(&mut exchange, &mut parts.context) {
-        Stop::Waiting(need) => Some(Exit::Wait(Box::new(exchange.into_owned()), need)),
+        Stop::Waiting(need) => Some(Exit::Wait(Box::new(exchange.into_owned()), parts.context.plan.clone(), need)),
         Stop::Answered => {
-            let close = write(core, &exchange);
+            let close = write(&mut parts, &exchange);
             close.then_some(Exit::Closed)
         }
     }
@@ -342,8 +344,7 @@ fn answer(core: &mut Core, mut exchange: Exchange<'_>) -> Option<Exit> {
 
 /// Writes a whole answer and settles its account; `true` when the connection ends with it.
 #[inline]
-fn write(core: &mut Core, exchange: &Exchange<'_>) -> bool {
-    let mut parts = core.parts();
+fn write(parts: &mut Parts<'_>, exchange: &Exchange<'_>) -> bool {
     let plan = parts.context.plan;
     let answer = deliver::outgoing(exchange, plan, parts.fields);
     let close = answer.close;
@@ -375,8 +376,9 @@ fn write(core: &mut Core, exchange: &Exchange<'_>) -> bool {
 fn refuse(core: &mut Core, mut exchange: Exchange<'_>, refusal: Refusal) {
     exchange.ledger.frame = frame::Verdict::Refused(refusal);
     exchange.head.close = true;
-    fail(&mut exchange, &mut core.parts().context, Fault::Refused(refusal));
-    write(core, &exchange);
+    let mut parts = core.parts();
+    fail(&mut exchange, &mut parts.context, Fault::Refused(refusal));
+    write(&mut parts, &exchange);
 }
 
 fn seconds(mono: u64) -> u32 {

@@ -73,8 +73,9 @@ pub enum Reply {
 
 /// What the stages decide by, besides the exchange.
 pub struct Context<'c> {
-    /// The compiled configuration.
-    pub plan: &'c Plan,
+    /// The compiled configuration. Places in an exchange are places in this plan and no other: whoever keeps the exchange
+    /// keeps the plan.
+    pub plan: &'c Arc<Plan>,
     /// Fingerprints keys.
     pub hasher: &'c KeyHasher,
     /// Where a key is built; empty between requests, and its room is kept.

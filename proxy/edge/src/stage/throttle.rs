@@ -6,7 +6,7 @@
 
 use arrayvec::ArrayVec;
 use serde::Serialize;
-use sluice_policy::{Bucket, take_all};
+use sluice_policy::{Bucket, give_back_all, take_all};
 
 use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Reply};
@@ -46,26 +46,44 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     }
 }
 
+/// Gives the tokens back: the request is refused after all, and a refused request is never charged.
+pub fn give_back(exchange: &Exchange<'_>, plan: &Plan) {
+    if let (Verdict::Admitted(_), Some((_, stage, method))) =
+        (exchange.ledger.throttle, exchange.route.and_then(|r| plan.method(r)))
+    {
+        give_back_all(&layers(plan, stage, method).0);
+    }
+}
+
 fn decide(plan: &Plan, stage: &StagePlan, method: &MethodPlan, now: u64) -> Verdict {
     if !plan.in_flight.has_room() {
         return Verdict::InFlight;
     }
+    let (buckets, refusals) = layers(plan, stage, method);
+    match take_all(&buckets, now) {
+        Ok(()) if buckets.is_empty() => Verdict::Unlimited,
+        Ok(()) => Verdict::Admitted(buckets.len() as u8),
+        Err(at) => refusals.get(at).copied().unwrap_or(Verdict::AccountEmpty),
+    }
+}
+
+/// The buckets that stand in the way, and what it means when each of them is empty.
+fn layers<'p>(
+    plan: &'p Plan,
+    stage: &'p StagePlan,
+    method: &'p MethodPlan,
+) -> (ArrayVec<&'p Bucket, 3>, ArrayVec<Verdict, 3>) {
     let layers = [
         (method.bucket.as_deref(), Verdict::MethodEmpty),
         (stage.bucket.as_deref(), Verdict::StageEmpty),
         (plan.account.as_deref(), Verdict::AccountEmpty),
     ];
-    let mut buckets = ArrayVec::<&Bucket, 3>::new();
-    let mut refusals = ArrayVec::<Verdict, 3>::new();
+    let (mut buckets, mut refusals) = (ArrayVec::new(), ArrayVec::new());
     for (bucket, refusal) in layers {
         if let Some(bucket) = bucket {
             buckets.push(bucket);
             refusals.push(refusal);
         }
     }
-    match take_all(&buckets, now) {
-        Ok(()) if buckets.is_empty() => Verdict::Unlimited,
-        Ok(()) => Verdict::Admitted(buckets.len() as u8),
-        Err(at) => refusals.get(at).copied().unwrap_or(Verdict::AccountEmpty),
-    }
+    (buckets, refusals)
 }
