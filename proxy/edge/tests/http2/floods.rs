@@ -85,8 +85,12 @@ fn who_resets_all_that_he_asks_for_is_sent_away() {
 fn who_sends_malformed_requests_only_is_sent_away() {
     let origin = Recorder::echoing();
     let mut gateway = scene(&origin);
-    let bytes: Vec<u8> = (0..200).flat_map(|n| frame(HEADERS, END, 2 * n + 1, NOBODY)).collect();
-    assert_eq!(flood(connect(&gateway), &bytes), Some(ENHANCE_YOUR_CALM));
+    // As many as end a connection and no more, and the client's side stays open: what the gateway left unread would reset
+    // the connection, and an end on both sides at once needs no goodbye.
+    let bytes: Vec<u8> = (0..32).flat_map(|n| frame(HEADERS, END, 2 * n + 1, NOBODY)).collect();
+    let mut stream = connect(&gateway);
+    stream.write_all(&bytes).unwrap();
+    assert_eq!(goodbye(stream), Some(ENHANCE_YOUR_CALM));
     serves_on(&mut gateway);
 }
 
