@@ -13,14 +13,14 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{AllocProfiler, Bencher};
 use sluice_cache::entry::Lifetime;
 use sluice_cache::key::{KeyHasher, KeyPrefix, KeyWriter, Scope};
-use sluice_cache::{Entry, Epoch, Found, KeyRef, MemoryTier};
+use sluice_cache::{Draft, Entry, Epoch, Found, KeyRef, MemoryTier, Sequence};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler<mimalloc::MiMalloc> = AllocProfiler::new(mimalloc::MiMalloc);
 
 const ENTRIES: [usize; 2] = [1_000, 100_000];
 const ASKED: usize = 1_024;
-const LIFETIME: Lifetime = Lifetime { stored_at_ns: 0, fresh_until_ns: u64::MAX };
+const LIFETIME: Lifetime = Lifetime::until(0, u64::MAX);
 
 fn main() {
     divan::main();
@@ -80,7 +80,7 @@ fn insert_into_a_full_tier(bencher: Bencher<'_, '_>, body: usize) {
     let mut insert = || {
         number += 1;
         let key = write(&mut buffer, &prefix, &hasher, number);
-        let entry = Entry::new(key, 200, HEAD, std::slice::from_ref(&body), LIFETIME).unwrap();
+        let entry = Entry::new(draft(key), std::slice::from_ref(&body)).unwrap();
         tier.insert(Arc::new(entry), Epoch::default()).unwrap();
     };
     (0..(80 << 20) / body.len()).for_each(|_| insert());
@@ -88,6 +88,10 @@ fn insert_into_a_full_tier(bencher: Bencher<'_, '_>, body: usize) {
 }
 
 const HEAD: &[u8] = b"Content-Type: application/json\r\nContent-Length: 350\r\nETag: \"5d8c72a5edda8d6a:3239\"\r\n";
+
+fn draft(key: KeyRef<'_>) -> Draft<'_> {
+    Draft { key, status: 200, notes: b"", head: HEAD, lifetime: LIFETIME, born: Sequence::default() }
+}
 
 /// A key that owns its bytes.
 struct Key {
@@ -112,7 +116,7 @@ fn filled(entries: usize) -> MemoryTier {
     let mut buffer = Vec::new();
     for number in 0..entries {
         let key = write(&mut buffer, &prefix, &hasher, number);
-        let entry = Entry::new(key, 200, HEAD, std::slice::from_ref(&body), LIFETIME).unwrap();
+        let entry = Entry::new(draft(key), std::slice::from_ref(&body)).unwrap();
         tier.insert(Arc::new(entry), Epoch::default()).unwrap();
     }
     tier

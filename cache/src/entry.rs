@@ -1,7 +1,7 @@
 //! A stored answer, ready to be written to a socket, and what it weighs.
 //!
-//! An entry is immutable and shared by `Arc`. Its key, head and body lie in one allocation of exactly their length, so
-//! that what it costs can be told; handing out its body copies nothing and allocates nothing.
+//! An entry is immutable and shared by `Arc`. Its key, notes, head and body lie in one allocation of exactly their
+//! length, so that what it costs can be told; handing out its body copies nothing and allocates nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,53 +9,79 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::freshness::{Freshness, NotStored};
+use crate::invalidate::Sequence;
 use crate::key::{Fingerprint, KeyRef, Keyed};
 
 /// A complete answer under its key.
 pub struct Entry {
     fingerprint: Fingerprint,
-    /// Key, head, body.
+    /// Key, notes, head, body.
     block: Bytes,
     body: Bytes,
     key_end: u32,
+    notes_end: u32,
     head_end: u32,
     status: u16,
-    stored_at_ns: u64,
-    fresh_until_ns: u64,
+    born: Sequence,
+    lifetime: Lifetime,
 }
 
-/// When an entry was stored and until when it may be served, nanoseconds of one monotonic clock.
+/// When an entry was stored and until when it may be served, nanoseconds of a monotonic clock that stood at the time of
+/// day, since 1970, when the process began: what one process stored means the same to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetime {
     /// When the answer came.
     pub stored_at_ns: u64,
     /// From here on it is expired.
     pub fresh_until_ns: u64,
+    /// Until then it may be served expired while a fresh answer is fetched.
+    pub revalidate_until_ns: u64,
+    /// Until then it may be served expired where no fresh answer can be had.
+    pub error_until_ns: u64,
+}
+
+impl Lifetime {
+    /// A lifetime after which nothing is served.
+    #[must_use]
+    pub const fn until(stored_at_ns: u64, fresh_until_ns: u64) -> Self {
+        Self { stored_at_ns, fresh_until_ns, revalidate_until_ns: fresh_until_ns, error_until_ns: fresh_until_ns }
+    }
+}
+
+/// What an entry is made of, beside its body.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft<'a> {
+    /// Where it is stored.
+    pub key: KeyRef<'a>,
+    /// The status code.
+    pub status: u16,
+    /// What purges ask about; the tiers keep it as it is.
+    pub notes: &'a [u8],
+    /// Field lines, each `Name: value\r\n`, without what belongs to one exchange only: status line, Date, Age, request
+    /// ids, Connection.
+    pub head: &'a [u8],
+    /// When it came and until when it may be served.
+    pub lifetime: Lifetime,
+    /// The last purge before its fetch began.
+    pub born: Sequence,
 }
 
 impl Entry {
-    /// Copies an answer into an entry.
-    ///
-    /// `head` holds field lines, each `Name: value\r\n`, without what belongs to one exchange only: status line, Date,
-    /// Age, request ids, Connection. `body` is the whole body in any number of pieces.
+    /// Copies an answer into an entry. `body` is the whole body in any number of pieces.
     ///
     /// # Errors
-    /// [`NotStored::TooLarge`] if key and head together exceed 4 GiB.
-    pub fn new(
-        key: KeyRef<'_>,
-        status: u16,
-        head: &[u8],
-        body: &[Bytes],
-        lifetime: Lifetime,
-    ) -> Result<Self, NotStored> {
-        let head_end = u32::try_from(key.bytes.len() + head.len()).map_err(|_| NotStored::TooLarge)?;
-        let key_end = u32::try_from(key.bytes.len()).map_err(|_| NotStored::TooLarge)?;
-        let block = block(key.bytes, head, body);
+    /// [`NotStored::TooLarge`] if all but the body exceeds 4 GiB.
+    pub fn new(draft: Draft<'_>, body: &[Bytes]) -> Result<Self, NotStored> {
+        let Draft { key, status, notes, head, lifetime, born } = draft;
+        let end = |length: usize| u32::try_from(length).map_err(|_| NotStored::TooLarge);
+        let key_end = end(key.bytes.len())?;
+        let notes_end = end(key.bytes.len() + notes.len())?;
+        let head_end = end(key.bytes.len() + notes.len() + head.len())?;
+        let block = block([key.bytes, notes, head], body);
         // Taking the slice now makes the block shared now: a hit's clone then counts a reference and allocates nothing.
-        let body = block.slice(key.bytes.len() + head.len()..);
-        let Lifetime { stored_at_ns, fresh_until_ns } = lifetime;
+        let body = block.slice(head_end as usize..);
         let fingerprint = key.fingerprint;
-        Ok(Self { fingerprint, block, body, key_end, head_end, status, stored_at_ns, fresh_until_ns })
+        Ok(Self { fingerprint, block, body, key_end, notes_end, head_end, status, born, lifetime })
     }
 
     /// The status code.
@@ -64,10 +90,16 @@ impl Entry {
         self.status
     }
 
+    /// What purges ask about.
+    #[must_use]
+    pub fn notes(&self) -> &[u8] {
+        self.block.get(self.key_end as usize..self.notes_end as usize).unwrap_or_default()
+    }
+
     /// Field lines, each with its line end; no empty line after the last.
     #[must_use]
     pub fn head(&self) -> &[u8] {
-        self.block.get(self.key_end as usize..self.head_end as usize).unwrap_or_default()
+        self.block.get(self.notes_end as usize..self.head_end as usize).unwrap_or_default()
     }
 
     /// The whole body. A clone shares it without an allocation.
@@ -79,13 +111,19 @@ impl Entry {
     /// When it was stored and until when it may be served.
     #[must_use]
     pub const fn lifetime(&self) -> Lifetime {
-        Lifetime { stored_at_ns: self.stored_at_ns, fresh_until_ns: self.fresh_until_ns }
+        self.lifetime
+    }
+
+    /// The last purge before its fetch began: any later one may cover it.
+    #[must_use]
+    pub const fn born(&self) -> Sequence {
+        self.born
     }
 
     /// Whether it may be served at `now_ns`, and its age.
     #[must_use]
     pub const fn freshness(&self, now_ns: u64) -> Freshness {
-        Freshness::at(self.lifetime(), now_ns)
+        Freshness::at(self.lifetime, now_ns)
     }
 
     /// The memory that keeping this entry costs, bytes: its allocations as the allocator rounds them, and its part of
@@ -111,11 +149,11 @@ impl fmt::Debug for Entry {
     }
 }
 
-fn block(key: &[u8], head: &[u8], body: &[Bytes]) -> Bytes {
+fn block(front: [&[u8]; 3], body: &[Bytes]) -> Bytes {
+    let front_len: usize = front.iter().map(|part| part.len()).sum();
     let body_len: usize = body.iter().map(Bytes::len).sum();
-    let mut block = Vec::with_capacity(key.len() + head.len() + body_len);
-    block.extend_from_slice(key);
-    block.extend_from_slice(head);
+    let mut block = Vec::with_capacity(front_len + body_len);
+    front.iter().for_each(|part| block.extend_from_slice(part));
     body.iter().for_each(|piece| block.extend_from_slice(piece));
     Bytes::from(block)
 }
@@ -169,17 +207,20 @@ mod tests {
     use super::*;
     use crate::key::{KeyHasher, SECRET_LEN};
 
-    const LIFETIME: Lifetime = Lifetime { stored_at_ns: 5, fresh_until_ns: 9 };
+    const LIFETIME: Lifetime = Lifetime::until(5, 9);
 
     fn entry(body: &[Bytes]) -> Entry {
         let key = KeyHasher::new([1; SECRET_LEN]).key(b"the key");
-        Entry::new(key, 200, b"ETag: x\r\n", body, LIFETIME).unwrap()
+        let born = Sequence::default();
+        let head = b"ETag: x\r\n";
+        Entry::new(Draft { key, status: 200, notes: b"noted", head, lifetime: LIFETIME, born }, body).unwrap()
     }
 
     #[test]
     fn an_entry_gives_back_what_it_was_made_of() {
         let entry = entry(&[Bytes::from_static(b"one"), Bytes::new(), Bytes::from_static(b"two")]);
         assert_eq!(entry.key().bytes, b"the key");
+        assert_eq!(entry.notes(), b"noted");
         assert_eq!(entry.head(), b"ETag: x\r\n");
         assert_eq!(&entry.body()[..], b"onetwo");
         assert_eq!((entry.status(), entry.lifetime()), (200, LIFETIME));

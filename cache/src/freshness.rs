@@ -56,7 +56,7 @@ impl Ttl {
     #[must_use]
     pub const fn from(self, stored_at_ns: u64) -> Lifetime {
         let fresh_until_ns = stored_at_ns.saturating_add(self.0 as u64 * NS_PER_SECOND);
-        Lifetime { stored_at_ns, fresh_until_ns }
+        Lifetime::until(stored_at_ns, fresh_until_ns)
     }
 }
 

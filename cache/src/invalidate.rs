@@ -20,3 +20,8 @@ impl Epoch {
         self.0
     }
 }
+
+/// Purges of one cache, counted from zero. A fetch notes the last one before it began; what it brings may be covered by
+/// each later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Sequence(pub u64);

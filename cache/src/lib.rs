@@ -17,9 +17,9 @@ pub mod invalidate;
 pub mod key;
 pub mod tier;
 
-pub use entry::Entry;
+pub use entry::{Draft, Entry};
 pub use flight::{Flights, Role};
 pub use freshness::NotStored;
-pub use invalidate::Epoch;
+pub use invalidate::{Epoch, Sequence};
 pub use key::{Fingerprint, KeyHasher, KeyRef};
 pub use tier::memory::{Found, MemoryTier};

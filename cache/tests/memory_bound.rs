@@ -12,7 +12,7 @@ use std::sync::{Arc, Barrier};
 use bytes::Bytes;
 use sluice_cache::entry::Lifetime;
 use sluice_cache::key::{KeyHasher, KeyPrefix, KeyWriter, Scope};
-use sluice_cache::{Entry, MemoryTier, NotStored};
+use sluice_cache::{Draft, Entry, MemoryTier, NotStored, Sequence};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -133,8 +133,9 @@ fn insert(tier: &MemoryTier, sizes: Sizes, first: u64, weight: u64) {
             let mut key = KeyWriter::start(&mut buffer, &prefix);
             key.value(&number.to_le_bytes());
             let key = key.finish(&hasher).unwrap();
-            let lifetime = Lifetime { stored_at_ns: 0, fresh_until_ns: u64::MAX };
-            Entry::new(key, 200, &head, &[body.slice(..*size)], lifetime).unwrap()
+            let (lifetime, born) = (Lifetime::until(0, u64::MAX), Sequence::default());
+            let draft = Draft { key, status: 200, notes: b"", head: &head, lifetime, born };
+            Entry::new(draft, &[body.slice(..*size)]).unwrap()
         };
         weighed += entry.weight() as u64;
         assert_ne!(tier.insert(Arc::new(entry), tier.epoch()), Err(NotStored::TooLarge));

@@ -1,18 +1,20 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::entry::Lifetime;
+use crate::entry::{Draft, Lifetime};
+use crate::invalidate::Sequence;
 use crate::key::{Fingerprint, KeyHasher};
 
 const MIB: u64 = 1024 * 1024;
-const FOREVER: Lifetime = Lifetime { stored_at_ns: 0, fresh_until_ns: u64::MAX };
+const FOREVER: Lifetime = Lifetime::until(0, u64::MAX);
 
 fn hasher() -> KeyHasher {
     KeyHasher::new(std::array::from_fn(|i| (i * 11 + 5) as u8))
 }
 
 fn entry(key: KeyRef<'_>, body: usize, lifetime: Lifetime) -> Arc<Entry> {
-    Arc::new(Entry::new(key, 200, b"A: b\r\n", &[Bytes::from(vec![7; body])], lifetime).unwrap())
+    let draft = Draft { key, status: 200, notes: b"", head: b"A: b\r\n", lifetime, born: Sequence::default() };
+    Arc::new(Entry::new(draft, &[Bytes::from(vec![7; body])]).unwrap())
 }
 
 fn store(tier: &MemoryTier, name: &str, body: usize) -> Result<(), NotStored> {
@@ -29,7 +31,7 @@ fn what_was_stored_is_found_until_it_expires() {
     let hasher = hasher();
     let key = hasher.key(b"k");
     assert!(matches!(tier.get(key, 0), Found::Absent));
-    let lifetime = Lifetime { stored_at_ns: 0, fresh_until_ns: 10 };
+    let lifetime = Lifetime::until(0, 10);
     tier.insert(entry(key, 3, lifetime), tier.epoch()).unwrap();
     assert!(matches!(tier.get(key, 9), Found::Fresh(found) if found.status() == 200));
     assert!(matches!(tier.get(key, 10), Found::Expired(_)));

@@ -7,7 +7,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 pub struct Now {
     /// Microseconds since 1970, for people and logs.
     pub wall_micros: u64,
-    /// Nanoseconds since the process began, for buckets and ages.
+    /// Nanoseconds since 1970 by the wall clock as it stood when the process began, and evenly since: for buckets and
+    /// ages. What is stored with it means the same to the next process.
     pub mono: u64,
 }
 
@@ -20,17 +21,22 @@ impl Now {
 
 /// The start of the process, common to all workers: their monotonic times can be compared.
 #[derive(Clone, Copy, Debug)]
-pub struct Epoch(Instant);
+pub struct Epoch {
+    began: Instant,
+    /// Nanoseconds since 1970 at that moment.
+    wall_ns: u64,
+}
 
 impl Epoch {
     /// Now.
     pub fn start() -> Self {
-        Self(Instant::now())
+        let wall_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+        Self { began: Instant::now(), wall_ns }
     }
 
-    /// Nanoseconds since then.
+    /// The time on the clock that was set then and has run evenly since.
     pub fn mono(self) -> u64 {
-        self.0.elapsed().as_nanos() as u64
+        self.wall_ns + self.began.elapsed().as_nanos() as u64
     }
 }
 
@@ -38,8 +44,8 @@ impl Epoch {
 #[derive(Debug)]
 pub struct Clock {
     epoch: Epoch,
-    /// Wall clock minus monotonic clock, microseconds; read anew every second.
-    offset_micros: u64,
+    /// Wall clock minus monotonic clock, microseconds; read anew every second. Negative where the wall was set back.
+    offset_micros: i64,
     second: u64,
     date: [u8; 29],
 }
@@ -56,14 +62,14 @@ impl Clock {
     #[inline]
     pub fn now(&mut self) -> Now {
         let mono = self.epoch.mono();
-        let wall_micros = mono / 1_000 + self.offset_micros;
+        let wall_micros = (mono / 1_000).saturating_add_signed(self.offset_micros);
         if wall_micros / 1_000_000 != self.second {
             return self.synchronise();
         }
         Now { wall_micros, mono }
     }
 
-    /// Nanoseconds since the process began.
+    /// The monotonic time alone.
     #[inline]
     pub fn mono(&self) -> u64 {
         self.epoch.mono()
@@ -79,7 +85,7 @@ impl Clock {
     fn synchronise(&mut self) -> Now {
         let mono = self.epoch.mono();
         let wall_micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64);
-        self.offset_micros = wall_micros.saturating_sub(mono / 1_000);
+        self.offset_micros = wall_micros.wrapping_sub(mono / 1_000) as i64;
         self.second = wall_micros / 1_000_000;
         self.date = imf_fixdate(self.second);
         Now { wall_micros, mono }

@@ -12,7 +12,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use sluice_cache::flight::{Excess, Filling, Follower, Head, Leader, Reader, Verdict};
 use sluice_cache::freshness::Ttl;
-use sluice_cache::{Entry, Role};
+use sluice_cache::{Draft, Entry, Role, Sequence};
 use tokio::sync::oneshot;
 
 use super::downstream::{Downstream, NoBody};
@@ -243,7 +243,8 @@ pub fn store(
     now: u64,
 ) {
     let ttl = Ttl::new(rule.ttl.as_secs()).unwrap_or(Ttl::MAX);
-    let entry = Entry::new(key.as_ref(), status, head, body, ttl.from(now));
+    let (lifetime, born) = (ttl.from(now), Sequence::default());
+    let entry = Entry::new(Draft { key: key.as_ref(), status, notes: b"", head, lifetime, born }, body);
     let stored = entry.and_then(|entry| cache.memory.insert(Arc::new(entry), key.began));
     if let Err(reason) = stored {
         tracing::debug!(reason = reason.as_str(), "an answer was not stored");
