@@ -21,6 +21,8 @@ pub struct Entry {
     key_end: u32,
     notes_end: u32,
     head_end: u32,
+    /// Bytes that the block's allocation has beside the block: what is around it in a record.
+    around: u32,
     status: u16,
     born: Sequence,
     lifetime: Lifetime,
@@ -66,6 +68,22 @@ pub struct Draft<'a> {
     pub born: Sequence,
 }
 
+/// Where the parts of a block end that come before the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) key: u32,
+    pub(crate) notes: u32,
+    pub(crate) head: u32,
+}
+
+/// What an entry has beside its block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meta {
+    pub(crate) status: u16,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) born: Sequence,
+}
+
 impl Entry {
     /// Copies an answer into an entry. `body` is the whole body in any number of pieces.
     ///
@@ -81,7 +99,22 @@ impl Entry {
         // Taking the slice now makes the block shared now: a hit's clone then counts a reference and allocates nothing.
         let body = block.slice(head_end as usize..);
         let fingerprint = key.fingerprint;
-        Ok(Self { fingerprint, block, body, key_end, notes_end, head_end, status, born, lifetime })
+        Ok(Self { fingerprint, block, body, key_end, notes_end, head_end, around: 0, status, born, lifetime })
+    }
+
+    /// An entry whose block lies in a record's buffer of `held` bytes. The parts end where `ends` says, within the
+    /// block.
+    pub(crate) fn from_record(fingerprint: Fingerprint, block: Bytes, ends: Ends, meta: Meta, held: usize) -> Self {
+        let Ends { key: key_end, notes: notes_end, head: head_end } = ends;
+        let Meta { status, lifetime, born } = meta;
+        let body = block.slice(block.len().min(head_end as usize)..);
+        let around = u32::try_from(held.saturating_sub(block.len())).unwrap_or(u32::MAX);
+        Self { fingerprint, block, body, key_end, notes_end, head_end, around, status, born, lifetime }
+    }
+
+    /// Key, notes, head and body, one after the other.
+    pub(crate) const fn block(&self) -> &Bytes {
+        &self.block
     }
 
     /// The status code.
@@ -130,7 +163,7 @@ impl Entry {
     /// the tables that find and evict it.
     #[must_use]
     pub const fn weight(&self) -> usize {
-        let allocated = OVERHEAD + allocated(self.block.len());
+        let allocated = OVERHEAD + allocated(self.block.len() + self.around as usize);
         allocated + allocated / FRAGMENTATION
     }
 }

@@ -3,6 +3,7 @@
 //! - [`key`]: the parts of a request become injective bytes and a 128-bit fingerprint.
 //! - [`freshness`]: which requests ask the cache, which answers it keeps, and for how long.
 //! - [`entry`]: a stored answer, ready to be written to a socket, and what it weighs.
+//! - [`record`]: an entry as bytes that outlive the process, proven when they are read.
 //! - [`tier`]: where answers are kept; the memory tier.
 //! - [`flight`]: one fetch per key however many wait for it.
 //! - [`invalidate`]: how a flush makes everything older unreachable at once.
@@ -15,6 +16,7 @@ pub mod flight;
 pub mod freshness;
 pub mod invalidate;
 pub mod key;
+pub mod record;
 pub mod tier;
 
 pub use entry::{Draft, Entry};
@@ -22,4 +24,5 @@ pub use flight::{Flights, Role};
 pub use freshness::NotStored;
 pub use invalidate::{Epoch, Sequence};
 pub use key::{Fingerprint, KeyHasher, KeyRef};
+pub use record::{Codec, RecordError, SealError};
 pub use tier::memory::{Found, MemoryTier};
