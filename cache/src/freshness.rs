@@ -2,13 +2,14 @@
 //!
 //! Under [`Profile::Aws`] API Gateway decides: the method's setting alone gives the time to live, and every status that
 //! an integration answers is stored. Under [`Profile::Edge`] what could be private or a passing failure is never stored.
-//! The origin's Cache-Control gives no time to live under either.
+//! The origin's Cache-Control gives no time to live under either; [`origin`] is the mode in which it does.
 
 use thiserror::Error;
 
 use crate::entry::Lifetime;
 
 mod control;
+pub mod origin;
 
 pub use control::CacheControl;
 
@@ -209,11 +210,13 @@ pub enum NotStored {
     NoRoom,
     /// The body did not arrive whole.
     Incomplete,
+    /// The origin gives it no time to live, and nothing to ask about it by.
+    NoLifetime,
 }
 
 impl NotStored {
     /// All reasons, for metrics that count each.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Status,
         Self::SetCookie,
         Self::Authorization,
@@ -225,6 +228,7 @@ impl NotStored {
         Self::Flushing,
         Self::NoRoom,
         Self::Incomplete,
+        Self::NoLifetime,
     ];
 
     /// Its name in logs, metrics and Cache-Status.
@@ -242,6 +246,7 @@ impl NotStored {
             Self::Flushing => "flushing",
             Self::NoRoom => "no-room",
             Self::Incomplete => "incomplete",
+            Self::NoLifetime => "no-lifetime",
         }
     }
 }

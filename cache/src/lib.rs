@@ -1,5 +1,6 @@
 //! What may be stored, for how long, under which key, in which tier.
 //!
+//! - [`answer`]: what can be answered from a stored answer: 304, a range, a variant, after asking the origin.
 //! - [`key`]: the parts of a request become injective bytes and a 128-bit fingerprint.
 //! - [`freshness`]: which requests ask the cache, which answers it keeps, and for how long.
 //! - [`entry`]: a stored answer, ready to be written to a socket, and what it weighs.
@@ -11,6 +12,7 @@
 //! Nothing here reads a clock or a socket, and nothing knows HTTP beyond status codes and field lines: monotonic
 //! nanoseconds, verdicts and bytes are handed in.
 
+pub mod answer;
 pub mod entry;
 pub mod flight;
 pub mod freshness;

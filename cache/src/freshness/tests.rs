@@ -54,7 +54,7 @@ fn aws_stores_every_status_whatever_the_origin_says() {
     let answer = Candidate {
         set_cookie: true,
         unkeyed_authorization: true,
-        cache_control: CacheControl { no_store: true, private: true },
+        cache_control: CacheControl { no_store: true, private: true, ..CacheControl::default() },
         ..candidate(500)
     };
     assert_eq!(storable(Profile::Aws, &answer, LIMIT), Ok(()));
@@ -83,7 +83,7 @@ fn partial_and_conditional_answers_are_never_stored() {
 fn the_edge_names_what_makes_an_answer_private() {
     let reason = |answer| storable(Profile::Edge, &answer, LIMIT).unwrap_err().as_str();
     let ok = candidate(200);
-    let control = |no_store, private| CacheControl { no_store, private };
+    let control = |no_store, private| CacheControl { no_store, private, ..CacheControl::default() };
     assert_eq!(reason(Candidate { set_cookie: true, ..ok }), "set-cookie");
     assert_eq!(reason(Candidate { unkeyed_authorization: true, ..ok }), "authorization");
     assert_eq!(reason(Candidate { unkeyed_vary: true, ..ok }), "vary");
