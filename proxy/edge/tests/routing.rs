@@ -227,6 +227,9 @@ fn a_domain_is_found_in_any_case_with_any_port_and_one_label_deep() {
     for (host, body) in [
         ("API.Example.COM", "dog"),
         ("api.example.com:8443", "dog"),
+        ("api.example.com.", "dog"),
+        ("API.example.com.:8443", "dog"),
+        ("x.example.com.", "other"),
         ("x.example.com", "other"),
         ("deep.x.example.com", "default"),
         ("example.com", "default"),

@@ -42,7 +42,7 @@ impl Domains {
         };
     }
 
-    /// The domain of a host without its port: exact before wildcard, which stands for one label.
+    /// The domain of a host's [`name`]: exact before wildcard, which stands for one label.
     #[inline]
     pub fn find(&self, host: &[u8]) -> Option<&DomainPlan> {
         if self.exact.is_empty() && self.wildcard.is_empty() {
@@ -78,6 +78,13 @@ pub fn without_port(host: &[u8]) -> &[u8] {
         Some(at) => host.get(..at).unwrap_or(host),
         None => host,
     }
+}
+
+/// The name that a host is looked up by: without its port, and without the dot that makes a name absolute.
+#[inline]
+pub fn name(host: &[u8]) -> &[u8] {
+    let name = without_port(host);
+    name.strip_suffix(b".").unwrap_or(name)
 }
 
 /// The API id of `{api-id}.execute-api.…` or `{api-id}-{vpce-id}.execute-api.…`.
@@ -146,6 +153,8 @@ mod tests {
         assert_eq!(without_port(b"[::1]:80"), b"[::1]");
         assert_eq!(execute_api_id(b"abc123.execute-api.eu-west-1.amazonaws.com"), Some(&b"abc123"[..]));
         assert_eq!(execute_api_id(b"abc123-vpce-0f1.execute-api.local"), Some(&b"abc123"[..]));
+        assert_eq!(name(b"api.example.com.:80"), b"api.example.com");
+        assert_eq!((name(b"a"), name(b"a.."), name(b".")), (&b"a"[..], &b"a."[..], &b""[..]));
         assert_eq!(execute_api_id(b"abc123.execute-api"), None);
         assert_eq!(execute_api_id(b"example.com"), None);
     }

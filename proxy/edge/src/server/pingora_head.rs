@@ -24,6 +24,11 @@ pub fn read<'b>(header: &RequestHeader, buffer: &'b mut Vec<u8>, head: &mut Head
 }
 
 fn host(header: &RequestHeader) -> Result<&[u8], Refusal> {
+    // HTTP/2 states a scheme, HTTP/1.1 where the target is absolute. Others than these two are not served here.
+    let served = |scheme: &str| ["http", "https"].iter().any(|s| scheme.eq_ignore_ascii_case(s));
+    if header.uri.scheme_str().is_some_and(|scheme| !served(scheme)) {
+        return Err(Refusal::Target);
+    }
     let authority = header.uri.authority().map(|a| a.as_str().as_bytes());
     let field_host = header.headers.get(header::HOST).map(|h| h.as_bytes());
     match (authority, field_host) {

@@ -5,6 +5,7 @@
 //! The way is chosen by framing alone: a request without a body goes through the lane, the rest to `ServerSession`.
 
 use std::mem::MaybeUninit;
+use std::net::Ipv6Addr;
 
 use serde::Serialize;
 
@@ -247,14 +248,43 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// `reg-name` or address, perhaps with a port.
+/// A name or address, perhaps with a port (RFC 9110 §7.2). Most hosts are a plain name, which one look over its bytes tells.
 #[inline]
 fn check_host(host: &[u8]) -> Result<(), Refusal> {
-    let good = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
-    match !host.is_empty() && host.len() <= 255 && host.iter().all(good) {
-        true => Ok(()),
-        false => Err(Refusal::Host),
+    let name = host.iter().take_while(|b| is_name(b)).count();
+    let good = match host.split_at_checked(name) {
+        Some((b"", rest)) => is_literal_with_port(rest),
+        Some((_, b"")) => true,
+        Some((_, rest)) => is_port(rest),
+        None => false,
+    };
+    if good && host.len() <= 255 { Ok(()) } else { Err(Refusal::Host) }
+}
+
+const fn is_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
+}
+
+/// `[::1]` and what may stand behind it.
+#[cold]
+fn is_literal_with_port(host: &[u8]) -> bool {
+    let Some((address, port)) = host.strip_prefix(b"[").and_then(|rest| split_once(rest, b']')) else { return false };
+    let address = std::str::from_utf8(address).ok().and_then(|a| a.parse::<Ipv6Addr>().ok());
+    address.is_some() && (port.is_empty() || is_port(port))
+}
+
+/// `:` and a port; RFC 3986 §3.2.3 allows to leave its digits out.
+fn is_port(text: &[u8]) -> bool {
+    match text.strip_prefix(b":") {
+        Some(b"") => true,
+        Some(port) => digits(port).is_some_and(|port| port <= u64::from(u16::MAX)),
+        None => false,
     }
+}
+
+fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memchr(at, text)?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
 /// Whole escapes only, no fragment, and no dot segments: an origin that resolves them would see a path that no rule was

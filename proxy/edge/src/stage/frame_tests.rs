@@ -51,6 +51,38 @@ fn an_absolute_target_must_name_the_host() {
 }
 
 #[test]
+fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+    for good in ["a", "a_b-c.1", "a.", "a:0", "a:65535", "a:", "127.0.0.1:8080", "[::1]", "[2001:db8::1]:443", "[::1]:"]
+    {
+        assert_eq!(check_host(good.as_bytes()), Ok(()), "{good}");
+    }
+    let long = "a".repeat(256);
+    for bad in [
+        "",
+        ":",
+        ":80",
+        "a:65536",
+        "a:99999",
+        "a:-1",
+        "a:8x",
+        "a:80:80",
+        "a:b",
+        "::1",
+        "a[b]",
+        "[a]",
+        "[::1",
+        "[::1]x",
+        "[]",
+        "[::1]:99999",
+        "[127.0.0.1]",
+        "a b",
+        &long,
+    ] {
+        assert_eq!(check_host(bad.as_bytes()), Err(Refusal::Host), "{bad}");
+    }
+}
+
+#[test]
 fn what_two_parties_could_read_differently_is_refused() {
     use Refusal::*;
     for (refusal, text) in [
@@ -76,6 +108,7 @@ fn what_two_parties_could_read_differently_is_refused() {
         (Host, "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
         (Host, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
         (Host, "GET / HTTP/1.1\r\nHost: a,b\r\n\r\n"),
+        (Host, "GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n"),
         (Target, "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "GET /?a=%2 HTTP/1.1\r\nHost: a\r\n\r\n"),
         (Target, "GET /a/../b HTTP/1.1\r\nHost: a\r\n\r\n"),

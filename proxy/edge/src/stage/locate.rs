@@ -14,7 +14,7 @@ use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Reply, Route};
 use crate::message::field::FieldKind;
 use crate::message::head::Span;
-use crate::plan::host::{execute_api_id, lower, without_port};
+use crate::plan::host::{self, execute_api_id, lower};
 use crate::plan::{ApiPlan, ListenerPlan, Plan};
 
 /// What this stage leaves in the ledger.
@@ -95,7 +95,7 @@ fn refuse(exchange: &mut Exchange<'_>, verdict: Verdict) -> Flow {
 
 fn place(exchange: &Exchange<'_>, plan: &Plan, listener: &ListenerPlan) -> Result<Place, Verdict> {
     let head = &exchange.head;
-    let (path, host) = (head.path_span(), without_port(head.host()));
+    let (path, host) = (head.path_span(), host::name(head.host()));
     let domain = plan.domains.find(host);
     if domain.and_then(|d| d.mutual) != exchange.connection.mutual {
         return Err(Verdict::Misdirected);

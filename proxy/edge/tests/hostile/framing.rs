@@ -166,6 +166,8 @@ fn there_is_one_host_and_the_target_agrees() {
     ]);
     let hosts = ["a b", "a/b", "a@b", "a,b", "a?b", "a#b", "a\\b", "a\"b", "<a>", "a%20b", "\u{e9}", "a\tb"];
     refused(&hosts.map(|h| (400, format!("GET /x HTTP/1.1\r\nHost: {h}\r\n\r\n"))));
+    let hosts = ["a:99999", "a:65536", "a:b", "a:1:2", ":80", "::1", "a[b]", "[::1", "[::1]:99999", "[::g]"];
+    refused(&hosts.map(|h| (400, format!("GET /x HTTP/1.1\r\nHost: {h}\r\n\r\n"))));
 }
 
 #[test]

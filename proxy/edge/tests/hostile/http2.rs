@@ -91,6 +91,21 @@ fn targets_methods_and_hosts_are_as_strict_as_those_of_http_1_1() {
 }
 
 #[test]
+fn schemes_are_http_and_https() {
+    let scene = Scene::new("");
+    for scheme in ["ftp", "file", "ws", "httpx"] {
+        let ending = send(&scene, &with(&[(":scheme", scheme)], &[]), &[]);
+        let Ending::Answered(false, body) = ending else { panic!("{scheme}: {ending:?}") };
+        assert_eq!(body, br#"{"message":"Bad Request"}"#, "{scheme}");
+    }
+    assert_eq!(scene.origin.count(), 0);
+    for scheme in ["http", "https", "HTTP"] {
+        let ending = send(&scene, &with(&[(":scheme", scheme)], &[]), &[]);
+        assert_eq!(ending, Ending::Answered(true, b"/x".to_vec()), "{scheme}");
+    }
+}
+
+#[test]
 fn pseudo_fields_come_once_and_first() {
     let path = (":path", "/x/smuggled");
     let no = |name: &str| GOOD.into_iter().filter(|(n, _)| *n != name).collect::<Vec<_>>();
