@@ -212,11 +212,13 @@ pub enum NotStored {
     Incomplete,
     /// The origin gives it no time to live, and nothing to ask about it by.
     NoLifetime,
+    /// The body ends with its connection, so nobody can tell whether it is whole.
+    CloseDelimited,
 }
 
 impl NotStored {
     /// All reasons, for metrics that count each.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Status,
         Self::SetCookie,
         Self::Authorization,
@@ -229,6 +231,7 @@ impl NotStored {
         Self::NoRoom,
         Self::Incomplete,
         Self::NoLifetime,
+        Self::CloseDelimited,
     ];
 
     /// Its name in logs, metrics and Cache-Status.
@@ -247,6 +250,7 @@ impl NotStored {
             Self::NoRoom => "no-room",
             Self::Incomplete => "incomplete",
             Self::NoLifetime => "no-lifetime",
+            Self::CloseDelimited => "close-delimited",
         }
     }
 }

@@ -132,6 +132,7 @@ impl Trip {
         let origin = &mut self.exchange.origin;
         origin.status = started.head.status;
         origin.raw = started.head.fields.clone();
+        origin.may_be_cut = started.head.end == BodyEnd::Close;
         origin.framing = Some(match started.head.end {
             BodyEnd::Bodiless if self.exchange.head.is_head() => {
                 started.head.stated_length.map_or(Framing::Bodiless, Framing::Length)
@@ -140,7 +141,7 @@ impl Trip {
             // A request of another method was executed as HEAD.
             BodyEnd::Bodiless => Framing::Length(0),
             BodyEnd::Length(n) => Framing::Length(n),
-            BodyEnd::Chunked | BodyEnd::Close | BodyEnd::Stream => Framing::Unknown,
+            BodyEnd::Chunked | BodyEnd::Close | BodyEnd::CloseNotify | BodyEnd::Stream => Framing::Unknown,
         });
         self.exchange.ledger.dispatch =
             dispatch::Verdict::Endpoint { status: started.head.status, tries: started.tries, reused: started.reused };

@@ -37,6 +37,8 @@ pub struct OriginAnswer {
     pub fields: Vec<u8>,
     /// How its body ends.
     pub framing: Option<Framing>,
+    /// Its body ends with a connection that may be cut, and nothing would show it.
+    pub may_be_cut: bool,
     /// From the call to the end of its head, nanoseconds.
     pub latency: u64,
     /// Why there is none, for the log only.

@@ -70,6 +70,8 @@ fn judge(exchange: &Exchange<'_>, rule: &CachePlan) -> Verdict {
     };
     let storable = freshness::storable(rule.profile, &candidate, rule.object_limit);
     match storable {
+        // A part of a body would be served as the whole for as long as it lives.
+        Ok(()) if origin.may_be_cut => Verdict::Refused(NotStored::CloseDelimited),
         Ok(()) => Verdict::Storing,
         Err(reason) => Verdict::Refused(reason),
     }

@@ -34,6 +34,11 @@ impl Connection {
         Self { socket, address }
     }
 
+    /// TLS: a connection that was cut does not look like one that has ended.
+    pub(super) const fn is_tls(&self) -> bool {
+        matches!(self.socket, Socket::Tls(_))
+    }
+
     /// The protocol that TLS has agreed on, `None` without TLS.
     pub(super) fn alpn(&self) -> Option<&[u8]> {
         match &self.socket {

@@ -24,8 +24,10 @@ pub enum BodyEnd {
     Length(u64),
     /// With the last chunk.
     Chunked,
-    /// With the connection.
+    /// With the connection, which may have been cut: nobody can tell.
     Close,
+    /// With the TLS session, whose end its peer states: a cut shows.
+    CloseNotify,
     /// With its HTTP/2 stream.
     Stream,
 }

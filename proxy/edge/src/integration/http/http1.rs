@@ -9,7 +9,7 @@ use super::BodyReader;
 use super::buffer::{Buffer, SIZE};
 use super::call::{Call, CallError, Started, head_deadline};
 use super::connection::Connection;
-use super::head::{self, AnswerHead};
+use super::head::{self, AnswerHead, BodyEnd};
 use crate::server::downstream::RequestBody;
 use crate::server::patience::within;
 use crate::stage::prepare::BodyLength;
@@ -29,7 +29,10 @@ pub(super) async fn attempt(
     }
     let head =
         tokio::time::timeout_at(head_deadline(call, deadline), read_head(call, &mut connection, &mut buffer)).await;
-    let head = head.map_err(|_| CallError::Timeout)??;
+    let mut head = head.map_err(|_| CallError::Timeout)??;
+    if head.end == BodyEnd::Close && connection.is_tls() {
+        head.end = BodyEnd::CloseNotify;
+    }
     let keep_alive = head.keep_alive && complete;
     let body = BodyReader::new(call.origin.id(), connection, buffer, head.end, keep_alive, call.idle_timeout);
     Ok(Started { head, body, tries: 1, reused: false, request_complete: complete })

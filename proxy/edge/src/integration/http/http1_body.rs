@@ -54,7 +54,7 @@ impl Http1Body {
             BodyEnd::Length(n) => State::Length(n),
             BodyEnd::Chunked => State::ChunkSize,
             // HTTP/2's end has no place here: such a body never comes to this reader.
-            BodyEnd::Close | BodyEnd::Stream => State::Close,
+            BodyEnd::Close | BodyEnd::CloseNotify | BodyEnd::Stream => State::Close,
         };
         let mut reader = Self { origin, connection: Some(connection), buffer, state, keep_alive, idle, lent: 0 };
         if reader.state == State::Done {

@@ -31,7 +31,7 @@ impl Http2Body {
         let left = match end {
             BodyEnd::Bodiless => Some(0),
             BodyEnd::Length(n) => Some(n),
-            BodyEnd::Chunked | BodyEnd::Close | BodyEnd::Stream => None,
+            BodyEnd::Chunked | BodyEnd::Close | BodyEnd::CloseNotify | BodyEnd::Stream => None,
         };
         let mut body = Self { stream, slot: Some(slot), held: Bytes::new(), lent: false, left, idle };
         if end == BodyEnd::Bodiless || body.stream.is_end_stream() {
