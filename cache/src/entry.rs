@@ -191,6 +191,12 @@ fn block(front: [&[u8]; 3], body: &[Bytes]) -> Bytes {
     Bytes::from(block)
 }
 
+/// What an entry whose key, notes, head and body are `block` bytes costs.
+pub(crate) const fn weight(block: usize) -> usize {
+    let allocated = OVERHEAD + allocated(block);
+    allocated + allocated / FRAGMENTATION
+}
+
 /// What an entry costs beside its block.
 const OVERHEAD: usize = allocated(ARC + size_of::<Entry>()) + SHARED + RECORD + SLOT + GHOST;
 

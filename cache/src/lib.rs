@@ -8,6 +8,7 @@
 //! - [`tier`]: where answers are kept; the memory tier.
 //! - [`flight`]: one fetch per key however many wait for it.
 //! - [`invalidate`]: how a flush makes everything older unreachable at once.
+//! - [`simulate`]: what a cache of another size would have done with a log.
 //!
 //! Nothing here reads a clock or a socket, and nothing knows HTTP beyond status codes and field lines: monotonic
 //! nanoseconds, verdicts and bytes are handed in.
@@ -19,6 +20,7 @@ pub mod freshness;
 pub mod invalidate;
 pub mod key;
 pub mod record;
+pub mod simulate;
 pub mod tier;
 
 pub use entry::{Draft, Entry};

@@ -24,6 +24,7 @@ use crate::key::KeyRef;
 use crate::tier::Tier;
 
 pub use departures::Departures;
+pub(crate) use generation::eviction;
 use generation::{Generation, Shape};
 
 /// Flushed generations that may wait for their emptying; one more flush empties the oldest itself.

@@ -129,9 +129,14 @@ impl fmt::Debug for Generation {
 fn shard(capacity: usize, listener: &Arc<Listener>) -> Shard {
     CacheBuilder::new(capacity)
         .with_shards(1)
-        .with_eviction_config(S3FifoConfig::default())
+        .with_eviction_config(eviction())
         .with_hash_builder(Prehashed::default())
         .with_weighter(|stored: &ByKey<Arc<Entry>>, (): &()| stored.0.weight())
         .with_event_listener(Arc::clone(listener) as Arc<_>)
         .build()
+}
+
+/// Which entries go first; what is tried out without bodies uses it too.
+pub(crate) fn eviction() -> S3FifoConfig {
+    S3FifoConfig::default()
 }

@@ -1,0 +1,74 @@
+use super::*;
+use crate::key::{KeyHasher, SECRET_LEN};
+
+const SECOND: u64 = 1_000_000_000;
+const MIB: u64 = 1024 * 1024;
+
+fn request(at: u64, key: u64, method: usize) -> Request {
+    let hasher = KeyHasher::new([3; SECRET_LEN]);
+    let key = hasher.fingerprint(&key.to_le_bytes());
+    Request { at_ns: at * SECOND, key, method, bytes: 1_000, storable: true }
+}
+
+fn case(capacity: u64, ttl: u64) -> Case {
+    Case { capacity, ttl_ns: ttl * SECOND }
+}
+
+#[test]
+fn a_longer_time_to_live_answers_more() {
+    let cases = [case(MIB, 0), case(MIB, 5), case(MIB, 60)];
+    let mut simulation = Simulation::new(&cases, 1, Sampling::ALL);
+    (0..20).for_each(|second| simulation.push(&request(second, 7, 0)));
+    let hits: Vec<u64> = simulation.outcomes().iter().map(|o| o.total().hits).collect();
+    assert_eq!(hits, [0, 16, 19]);
+    let Some(five) = simulation.outcomes().get(1).map(Outcome::total) else { unreachable!() };
+    assert_eq!((five.misses, five.expired), (1, 3));
+    assert_eq!((five.hit_bytes, five.origin_bytes), (16_000, 4_000));
+}
+
+#[test]
+fn methods_are_counted_apart_and_share_the_room() {
+    let mut simulation = Simulation::new(&[case(MIB, 60)], 2, Sampling::ALL);
+    (0..3).for_each(|second| simulation.push(&request(second, 1, 0)));
+    simulation.push(&request(3, 2, 1));
+    let outcomes = simulation.outcomes();
+    let ratios: Vec<f64> = outcomes.iter().flat_map(|o| &o.methods).map(Tally::hit_ratio).collect();
+    assert_eq!(ratios, [2.0 / 3.0, 0.0]);
+}
+
+#[test]
+fn what_may_not_be_stored_never_hits_and_what_does_not_fit_is_evicted() {
+    let mut simulation = Simulation::new(&[case(64 * 1024, 3600)], 1, Sampling::ALL);
+    let private = Request { storable: false, ..request(0, 1, 0) };
+    (0..2).for_each(|_| simulation.push(&private));
+    (0..2).for_each(|round| (10..1_000).for_each(|key| simulation.push(&request(1 + round, key, 0))));
+    let outcomes = simulation.outcomes();
+    let Some(outcome) = outcomes.first() else { unreachable!() };
+    assert!(outcome.total().hits < 200, "{:?}", outcome.total());
+    assert!(outcome.peak_bytes <= 64 * 1024, "{}", outcome.peak_bytes);
+}
+
+#[test]
+fn a_sample_tells_nearly_what_all_keys_tell() {
+    let ratio = |sampling| {
+        let mut simulation = Simulation::new(&[case(4 * MIB, 3600)], 1, sampling);
+        let mut state = 1_u64;
+        for at in 0..200_000 {
+            // A few keys are asked for often, many seldom.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let uniform = (state >> 33) as f64 / (1_u64 << 31) as f64;
+            simulation.push(&request(at / 1_000, (20_000.0 * uniform.powi(3)) as u64, 0));
+        }
+        simulation.outcomes().first().map_or(0.0, |outcome| outcome.total().hit_ratio())
+    };
+    let (all, sampled) = (ratio(Sampling::ALL), ratio(Sampling::at_most(5_000, 20_000)));
+    assert!((all - sampled).abs() < 0.05, "{all} against {sampled}");
+    assert!(all > 0.3, "{all}");
+}
+
+#[test]
+fn a_sample_is_as_small_as_asked_for() {
+    assert_eq!(Sampling::at_most(1_000, 1_000).one_of(), 1);
+    assert_eq!(Sampling::at_most(1_000, 1_001).one_of(), 2);
+    assert_eq!(Sampling::at_most(1_000, 100_000).one_of(), 128);
+}
