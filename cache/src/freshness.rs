@@ -1,8 +1,9 @@
-//! Which requests ask the cache, which answers it keeps, and for how long.
+//! Which answers the cache keeps, and for how long.
 //!
 //! Under [`Profile::Aws`] API Gateway decides: the method's setting alone gives the time to live, and every status that
 //! an integration answers is stored. Under [`Profile::Edge`] what could be private or a passing failure is never stored.
-//! The origin's Cache-Control gives no time to live under either; [`origin`] is the mode in which it does.
+//! The origin's Cache-Control gives no time to live under either; [`origin`] is the mode in which it does. Status rules
+//! say for single statuses how long they are kept, where somebody wrote them.
 
 use thiserror::Error;
 
@@ -10,8 +11,10 @@ use crate::entry::Lifetime;
 
 mod control;
 pub mod origin;
+mod statuses;
 
 pub use control::CacheControl;
+pub use statuses::{StatusRule, StatusRules};
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -114,59 +117,6 @@ pub enum Profile {
     Edge,
 }
 
-/// A method's settings as they hold after inheritance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MethodCaching {
-    /// The stage has a cache.
-    pub stage_enabled: bool,
-    /// `caching_enabled` for this method.
-    pub enabled: bool,
-    /// The setting was written for this method itself, not for all methods.
-    pub named: bool,
-    /// How long answers live.
-    pub ttl: Ttl,
-}
-
-/// Why a request does not ask the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Bypass {
-    /// The stage has no cache.
-    StageOff,
-    /// Caching is off for the method.
-    MethodOff,
-    /// Its TTL is 0.
-    TtlZero,
-    /// A verb other than GET, for which nobody asked by name.
-    Verb,
-}
-
-impl Bypass {
-    /// Its name in logs, metrics and Cache-Status.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::StageOff => "stage-off",
-            Self::MethodOff => "method-off",
-            Self::TtlZero => "ttl-zero",
-            Self::Verb => "verb",
-        }
-    }
-}
-
-/// Whether a request with this verb asks the cache.
-///
-/// # Errors
-/// Why it does not.
-pub fn cacheable_request(settings: MethodCaching, verb: &str) -> Result<(), Bypass> {
-    match settings {
-        MethodCaching { stage_enabled: false, .. } => Err(Bypass::StageOff),
-        MethodCaching { enabled: false, .. } => Err(Bypass::MethodOff),
-        MethodCaching { ttl: Ttl::OFF, .. } => Err(Bypass::TtlZero),
-        MethodCaching { named: false, .. } if verb != "GET" => Err(Bypass::Verb),
-        _ => Ok(()),
-    }
-}
-
 /// What decides whether an integration's answer is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
@@ -214,11 +164,13 @@ pub enum NotStored {
     NoLifetime,
     /// The body ends with its connection, so nobody can tell whether it is whole.
     CloseDelimited,
+    /// Somebody asked for a fresh answer after its fetch began.
+    Superseded,
 }
 
 impl NotStored {
     /// All reasons, for metrics that count each.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Status,
         Self::SetCookie,
         Self::Authorization,
@@ -232,6 +184,7 @@ impl NotStored {
         Self::Incomplete,
         Self::NoLifetime,
         Self::CloseDelimited,
+        Self::Superseded,
     ];
 
     /// Its name in logs, metrics and Cache-Status.
@@ -251,37 +204,62 @@ impl NotStored {
             Self::Incomplete => "incomplete",
             Self::NoLifetime => "no-lifetime",
             Self::CloseDelimited => "close-delimited",
+            Self::Superseded => "superseded",
         }
     }
 }
 
-/// Whether an answer may be stored, as far as its head tells.
-///
-/// # Errors
-/// Why it may not.
-pub fn storable(profile: Profile, answer: &Candidate, object_limit: u64) -> Result<(), NotStored> {
-    // A part of a body, or a statement about a body elsewhere, is no answer to the next request.
-    if matches!(answer.status, ..200 | 206 | 304) {
-        return Err(NotStored::Status);
+/// What a method stores.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoreRule {
+    /// Whose rules hold.
+    pub profile: Profile,
+    /// How long answers live.
+    pub ttl: Ttl,
+    /// How long those of single statuses live.
+    pub statuses: StatusRules,
+    /// The largest body, bytes.
+    pub object_limit: u64,
+}
+
+impl StoreRule {
+    /// Whether an answer may be stored, as far as its head tells, and for how long.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn judge(&self, answer: &Candidate) -> Result<Ttl, NotStored> {
+        // A part of a body, or a statement about a body elsewhere, is no answer to the next request.
+        if matches!(answer.status, ..200 | 206 | 304) {
+            return Err(NotStored::Status);
+        }
+        if answer.length.is_some_and(|length| length > self.object_limit) {
+            return Err(NotStored::TooLarge);
+        }
+        if self.profile == Profile::Edge {
+            is_public(answer)?;
+        }
+        match self.ttl_of(answer.status) {
+            Some(ttl) if !ttl.is_off() => Ok(ttl),
+            _ => Err(NotStored::Status),
+        }
     }
-    if answer.length.is_some_and(|length| length > object_limit) {
-        return Err(NotStored::TooLarge);
-    }
-    match profile {
-        Profile::Aws => Ok(()),
-        Profile::Edge => storable_at_the_edge(answer),
+
+    fn ttl_of(&self, status: u16) -> Option<Ttl> {
+        let usual =
+            || (self.profile == Profile::Aws || matches!(status, 200 | 203 | 204 | 301 | 308)).then_some(self.ttl);
+        self.statuses.ttl(status).or_else(usual)
     }
 }
 
-fn storable_at_the_edge(answer: &Candidate) -> Result<(), NotStored> {
+/// Nothing in it says that it is for one caller alone.
+fn is_public(answer: &Candidate) -> Result<(), NotStored> {
     match answer {
         Candidate { set_cookie: true, .. } => Err(NotStored::SetCookie),
         Candidate { unkeyed_authorization: true, .. } => Err(NotStored::Authorization),
         Candidate { unkeyed_vary: true, .. } => Err(NotStored::Vary),
         Candidate { cache_control: CacheControl { no_store: true, .. }, .. } => Err(NotStored::NoStore),
         Candidate { cache_control: CacheControl { private: true, .. }, .. } => Err(NotStored::Private),
-        Candidate { status: 200 | 203 | 204 | 301 | 308, .. } => Ok(()),
-        _ => Err(NotStored::Status),
+        _ => Ok(()),
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! - [`answer`]: what can be answered from a stored answer: 304, a range, a variant, after asking the origin.
 //! - [`key`]: the parts of a request become injective bytes and a 128-bit fingerprint.
-//! - [`freshness`]: which requests ask the cache, which answers it keeps, and for how long.
+//! - [`freshness`]: which answers are kept, and for how long.
 //! - [`entry`]: a stored answer, ready to be written to a socket, and what it weighs.
 //! - [`record`]: an entry as bytes that outlive the process, proven when they are read.
 //! - [`tier`]: where answers are kept; the memory tier.
 //! - [`flight`]: one fetch per key however many wait for it.
+//! - [`turn`]: which of several fetches of one key counts.
 //! - [`invalidate`]: how a flush makes everything older unreachable at once.
 //! - [`simulate`]: what a cache of another size would have done with a log.
 //!
@@ -22,6 +23,7 @@ pub mod key;
 pub mod record;
 pub mod simulate;
 pub mod tier;
+pub mod turn;
 
 pub use entry::{Draft, Entry};
 pub use flight::{Flights, Role};
@@ -30,3 +32,4 @@ pub use invalidate::{Epoch, Sequence};
 pub use key::{Fingerprint, KeyHasher, KeyRef};
 pub use record::{Codec, RecordError, SealError};
 pub use tier::memory::{Found, MemoryTier};
+pub use turn::{Turn, Turns};

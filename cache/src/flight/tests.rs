@@ -454,6 +454,23 @@ fn after_a_flush_nobody_follows_a_fetch_from_before() {
 }
 
 #[test]
+fn whoever_overtakes_leads_and_is_followed_from_then_on() {
+    let flights = flights();
+    let old = lead(&flights);
+    let mut follower = follow(&flights);
+    let key = KeyHasher::new([3; SECRET_LEN]);
+    let Role::Lead(new) = flights.overtake(key.key(b"key"), Epoch::default(), 0) else { panic!("followed") };
+    let mut late = follow(&flights);
+    let (filling, _own) = old.storable(head(), Some(0)).unwrap();
+    filling.finish(|_, _| {}).unwrap();
+    assert!(matches!(verdict(&mut follower), Some(Verdict::Read(_))), "it asked before");
+    assert!(verdict(&mut late).is_none(), "it waits for the new one");
+    let (filling, _own) = new.storable(head(), Some(0)).unwrap();
+    filling.finish(|_, _| {}).unwrap();
+    assert!(matches!(verdict(&mut late), Some(Verdict::Read(_))));
+}
+
+#[test]
 fn keys_with_one_fingerprint_do_not_follow_each_other() {
     let flights = flights();
     let keys = [b"a", b"b"].map(|bytes| KeyRef { fingerprint: crate::key::Fingerprint(9), bytes });

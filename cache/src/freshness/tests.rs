@@ -14,7 +14,9 @@ fn candidate(status: u16) -> Candidate {
     }
 }
 
-const ON: MethodCaching = MethodCaching { stage_enabled: true, enabled: true, named: false, ttl: Ttl::DEFAULT };
+fn storable(profile: Profile, answer: &Candidate, object_limit: u64) -> Result<Ttl, NotStored> {
+    StoreRule { profile, object_limit, ..StoreRule::default() }.judge(answer)
+}
 
 #[test]
 fn a_ttl_ends_at_an_hour() {
@@ -35,21 +37,6 @@ fn an_entry_is_fresh_until_the_very_nanosecond() {
 }
 
 #[test]
-fn only_get_takes_part_unless_a_method_asks_by_name() {
-    assert_eq!(cacheable_request(ON, "GET"), Ok(()));
-    assert_eq!(cacheable_request(ON, "POST"), Err(Bypass::Verb));
-    assert_eq!(cacheable_request(MethodCaching { named: true, ..ON }, "POST"), Ok(()));
-}
-
-#[test]
-fn each_switch_turns_the_cache_off() {
-    let off = |settings| cacheable_request(settings, "GET").unwrap_err().as_str();
-    assert_eq!(off(MethodCaching { stage_enabled: false, ..ON }), "stage-off");
-    assert_eq!(off(MethodCaching { enabled: false, ..ON }), "method-off");
-    assert_eq!(off(MethodCaching { ttl: Ttl::OFF, ..ON }), "ttl-zero");
-}
-
-#[test]
 fn aws_stores_every_status_whatever_the_origin_says() {
     let answer = Candidate {
         set_cookie: true,
@@ -57,9 +44,9 @@ fn aws_stores_every_status_whatever_the_origin_says() {
         cache_control: CacheControl { no_store: true, private: true, ..CacheControl::default() },
         ..candidate(500)
     };
-    assert_eq!(storable(Profile::Aws, &answer, LIMIT), Ok(()));
+    assert_eq!(storable(Profile::Aws, &answer, LIMIT), Ok(Ttl::DEFAULT));
     for status in [200, 302, 404, 429, 503] {
-        assert_eq!(storable(Profile::Aws, &candidate(status), LIMIT), Ok(()));
+        assert_eq!(storable(Profile::Aws, &candidate(status), LIMIT), Ok(Ttl::DEFAULT));
     }
 }
 
@@ -94,7 +81,7 @@ fn the_edge_names_what_makes_an_answer_private() {
 #[test]
 fn the_object_limit_is_inclusive() {
     let sized = |length| storable(Profile::Aws, &Candidate { length: Some(length), ..candidate(200) }, LIMIT);
-    assert_eq!(sized(LIMIT), Ok(()));
+    assert_eq!(sized(LIMIT), Ok(Ttl::DEFAULT));
     assert_eq!(sized(LIMIT + 1), Err(NotStored::TooLarge));
 }
 
@@ -102,4 +89,31 @@ fn the_object_limit_is_inclusive() {
 fn every_reason_has_its_own_name() {
     let names: std::collections::HashSet<_> = NotStored::ALL.iter().map(|reason| reason.as_str()).collect();
     assert_eq!(names.len(), NotStored::ALL.len());
+}
+
+fn rules(rules: &[(u16, u16, u64)]) -> StatusRules {
+    let rule = |(from, to, seconds): &(u16, u16, u64)| {
+        let ttl = Ttl::new(*seconds).unwrap();
+        StatusRule { statuses: *from..=*to, ttl }
+    };
+    StatusRules::new(rules.iter().map(rule))
+}
+
+#[test]
+fn the_narrowest_status_rule_decides() {
+    let rule = StoreRule {
+        statuses: rules(&[(500, 599, 1), (404, 404, 10), (400, 499, 2), (503, 503, 0), (200, 200, 60)]),
+        object_limit: LIMIT,
+        ..StoreRule::default()
+    };
+    let seconds = |status| rule.judge(&candidate(status)).map(Ttl::seconds);
+    assert_eq!([200, 204, 400, 404, 500].map(seconds), [Ok(60), Ok(300), Ok(2), Ok(10), Ok(1)]);
+    assert_eq!([302, 503, 206, 304].map(seconds), [Err(NotStored::Status); 4]);
+}
+
+#[test]
+fn a_status_rule_makes_nothing_public() {
+    let rule = StoreRule { statuses: rules(&[(200, 599, 5)]), object_limit: LIMIT, ..StoreRule::default() };
+    assert_eq!(rule.judge(&Candidate { set_cookie: true, ..candidate(404) }), Err(NotStored::SetCookie));
+    assert_eq!(rule.judge(&Candidate { length: Some(LIMIT + 1), ..candidate(404) }), Err(NotStored::TooLarge));
 }

@@ -44,10 +44,12 @@ pub enum Found {
 /// Answers in memory, within a capacity that counts all that they cost.
 #[derive(Debug)]
 pub struct MemoryTier {
-    shape: Shape,
+    object_limit: u64,
     departures: Arc<Departures>,
     live: ArcSwap<Generation>,
     flushed: Mutex<VecDeque<Arc<Generation>>>,
+    /// Held by whoever exchanges or resizes the shards; no request waits for it.
+    changing: Mutex<()>,
 }
 
 impl MemoryTier {
@@ -57,7 +59,7 @@ impl MemoryTier {
         let shape = Shape::new(capacity, object_limit);
         let departures = Arc::new(Departures::default());
         let live = ArcSwap::from_pointee(Generation::new(shape, Epoch::default(), &departures));
-        Self { shape, departures, live, flushed: Mutex::default() }
+        Self { object_limit, departures, live, flushed: Mutex::default(), changing: Mutex::default() }
     }
 
     /// What is stored under a key.
@@ -75,10 +77,10 @@ impl MemoryTier {
     /// # Errors
     /// It is too large, or a flush has come between or is not over.
     pub fn insert(&self, entry: Arc<Entry>, began: Epoch) -> Result<(), NotStored> {
-        if !self.shape.holds(&entry) {
+        let live = self.live.load();
+        if !live.holds(&entry) {
             return Err(NotStored::TooLarge);
         }
-        let live = self.live.load();
         if live.epoch() != began {
             return Err(NotStored::Flushed);
         }
@@ -103,9 +105,25 @@ impl MemoryTier {
     /// Forgets everything at once and starts a new epoch. Call [`MemoryTier::drain_some`] until it returns 0 to give
     /// the memory back.
     pub fn flush(&self) -> Epoch {
+        let _changing = self.changing.lock();
+        self.start_anew(self.capacity())
+    }
+
+    /// Takes another capacity. What is stored stays, as far as it fits: what was not asked for lately goes first. Only
+    /// where the present shards would be too small for the largest objects everything is forgotten as by
+    /// [`MemoryTier::flush`]. Takes as long as freeing what goes does; not for a thread that serves requests.
+    pub fn resize(&self, capacity: u64) {
+        let _changing = self.changing.lock();
+        if self.live.load().resize(capacity).is_err() {
+            self.start_anew(capacity);
+        }
+    }
+
+    fn start_anew(&self, capacity: u64) -> Epoch {
         let mut flushed = self.flushed.lock();
         let epoch = self.live.load().epoch().next();
-        let old = self.live.swap(Arc::new(Generation::new(self.shape, epoch, &self.departures)));
+        let shape = Shape::new(capacity, self.object_limit);
+        let old = self.live.swap(Arc::new(Generation::new(shape, epoch, &self.departures)));
         old.retire();
         flushed.push_back(old);
         let excess = if flushed.len() > FLUSHED_LIMIT { flushed.pop_front() } else { None };
@@ -142,14 +160,14 @@ impl MemoryTier {
 
     /// Bytes that it may take.
     #[must_use]
-    pub const fn capacity(&self) -> u64 {
-        self.shape.capacity()
+    pub fn capacity(&self) -> u64 {
+        self.live.load().capacity()
     }
 
     /// The largest body that it stores, bytes.
     #[must_use]
     pub const fn object_limit(&self) -> u64 {
-        self.shape.object_limit()
+        self.object_limit
     }
 
     /// Counts of what has left, by the way it left.
@@ -164,7 +182,7 @@ impl MemoryTier {
 
     fn fits_beside_flushed(&self, live: &Generation, entry: &Entry) -> bool {
         let flushed = self.flushed_bytes();
-        flushed == 0 || flushed + live.bytes() + entry.weight() as u64 <= self.shape.capacity()
+        flushed == 0 || flushed + live.bytes() + entry.weight() as u64 <= live.capacity()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foyer_memory::{Cache, CacheBuilder, CacheProperties, S3FifoConfig};
 
@@ -32,19 +33,17 @@ impl Shape {
         Self { shards: shards as usize, shard_capacity, object_limit }
     }
 
-    pub(super) const fn capacity(self) -> u64 {
-        self.shard_capacity as u64 * self.shards as u64
-    }
-
-    pub(super) const fn object_limit(self) -> u64 {
-        self.object_limit
-    }
-
-    /// foyer would empty a whole shard for an entry that is larger, and keep it.
-    pub(super) const fn holds(self, entry: &Entry) -> bool {
-        entry.body().len() as u64 <= self.object_limit && entry.weight() <= self.shard_capacity
+    /// The same shards with another capacity, unless too few of the largest objects would fit into one.
+    pub(super) fn resized(self, capacity: u64) -> Option<Self> {
+        let shard_capacity = capacity / self.shards as u64;
+        let least = self.object_limit.saturating_add(self.object_limit / LARGEST_OVERHEAD);
+        let shard_capacity = usize::try_from(shard_capacity).unwrap_or(usize::MAX);
+        (shard_capacity as u64 >= least).then_some(Self { shard_capacity, ..self })
     }
 }
+
+/// One part in so many is what the largest objects weigh beside their bodies, at most.
+const LARGEST_OVERHEAD: u64 = 4;
 
 const OBJECTS_PER_SHARD: u64 = 16;
 const SMALLEST_OBJECT_LIMIT: u64 = 64 * 1024;
@@ -57,6 +56,8 @@ const fn previous_power_of_two(number: u64) -> u64 {
 /// All shards of one epoch.
 pub(super) struct Generation {
     epoch: Epoch,
+    object_limit: u64,
+    shard_capacity: AtomicUsize,
     shards: Box<[Shard]>,
     listener: Arc<Listener>,
 }
@@ -65,7 +66,35 @@ impl Generation {
     pub(super) fn new(shape: Shape, epoch: Epoch, departures: &Arc<Departures>) -> Self {
         let listener = Arc::new(Listener::new(Arc::clone(departures)));
         let shards = (0..shape.shards).map(|_| shard(shape.shard_capacity, &listener)).collect();
-        Self { epoch, shards, listener }
+        let (object_limit, shard_capacity) = (shape.object_limit, AtomicUsize::new(shape.shard_capacity));
+        Self { epoch, object_limit, shard_capacity, shards, listener }
+    }
+
+    /// Takes another capacity, without forgetting more than has to go. Takes as long as freeing that takes.
+    ///
+    /// # Errors
+    /// The shards would be too small for the largest objects; nothing has changed.
+    pub(super) fn resize(&self, capacity: u64) -> Result<(), ()> {
+        let shape = self.shape().resized(capacity).ok_or(())?;
+        self.shard_capacity.store(shape.shard_capacity, Ordering::Relaxed);
+        // The one error is a refused eviction configuration, and none is handed over.
+        self.shards.iter().for_each(|shard| drop(shard.resize(shape.shard_capacity)));
+        Ok(())
+    }
+
+    fn shape(&self) -> Shape {
+        let shard_capacity = self.shard_capacity.load(Ordering::Relaxed);
+        Shape { shards: self.shards.len(), shard_capacity, object_limit: self.object_limit }
+    }
+
+    pub(super) fn capacity(&self) -> u64 {
+        self.shard_capacity.load(Ordering::Relaxed) as u64 * self.shards.len() as u64
+    }
+
+    /// foyer would empty a whole shard for an entry that is larger, and keep it.
+    pub(super) fn holds(&self, entry: &Entry) -> bool {
+        let capacity = self.shard_capacity.load(Ordering::Relaxed);
+        entry.body().len() as u64 <= self.object_limit && entry.weight() <= capacity
     }
 
     pub(super) const fn epoch(&self) -> Epoch {

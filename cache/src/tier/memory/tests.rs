@@ -151,3 +151,54 @@ fn many_flushes_leave_few_generations() {
     while tier.drain_some(1) > 0 {}
     assert_eq!(tier.departures().flushed(), 50);
 }
+
+fn hot_and_cold(capacity: u64) -> MemoryTier {
+    let tier = MemoryTier::new(capacity, MIB);
+    (0..3_000).for_each(|i| store(&tier, &format!("k{i}"), 2_000).unwrap());
+    for _ in 0..3 {
+        assert!((0..300).all(|i| holds(&tier, &format!("k{i}"))));
+    }
+    tier
+}
+
+#[test]
+fn a_smaller_tier_keeps_what_was_asked_for() {
+    let tier = hot_and_cold(64 * MIB);
+    tier.resize(6 * MIB);
+    assert!(tier.capacity() <= 6 * MIB && tier.bytes() <= tier.capacity(), "{} of {}", tier.bytes(), tier.capacity());
+    assert!(tier.departures().evicted() > 0, "something had to go");
+    let kept = (0..300).filter(|i| holds(&tier, &format!("k{i}"))).count();
+    assert!(kept >= 290, "{kept} of 300 hot entries");
+    (0..3_000).for_each(|i| store(&tier, &format!("n{i}"), 2_000).unwrap());
+    assert!(tier.bytes() <= tier.capacity(), "the new capacity holds from now on");
+}
+
+#[test]
+fn a_larger_tier_keeps_everything_and_takes_more() {
+    let tier = hot_and_cold(16 * MIB);
+    let before = tier.entries();
+    let epoch = tier.epoch();
+    tier.resize(64 * MIB);
+    assert_eq!((tier.entries(), tier.capacity(), tier.epoch()), (before, 64 * MIB, epoch));
+    (0..9_000).for_each(|i| store(&tier, &format!("n{i}"), 2_000).unwrap());
+    assert!(tier.bytes() > 20 * MIB, "{}", tier.bytes());
+}
+
+#[test]
+fn shards_that_would_be_too_small_for_the_largest_object_are_made_anew() {
+    let tier = MemoryTier::new(512 * MIB, MIB);
+    store(&tier, "k", 10).unwrap();
+    tier.resize(4 * MIB);
+    assert!(!holds(&tier, "k"));
+    while tier.drain_some(100) > 0 {}
+    store(&tier, "large", MIB as usize).unwrap();
+    assert!(holds(&tier, "large"));
+}
+
+#[test]
+fn a_flush_keeps_the_new_capacity() {
+    let tier = MemoryTier::new(64 * MIB, MIB);
+    tier.resize(32 * MIB);
+    tier.flush();
+    assert_eq!(tier.capacity(), 32 * MIB);
+}

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sluice_api::{Api, ApiId, NetworkPolicy, Profile, Stage, StageName, Throttle};
 use sluice_cache::flight::Limits;
-use sluice_cache::{Flights, MemoryTier};
+use sluice_cache::{Flights, MemoryTier, Turns};
 use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules, RateLimit, RateLimitError};
 
 use super::host::{DomainPlan, Domains, MappingPlan};
@@ -57,8 +57,6 @@ pub struct CacheId {
     pub api: String,
     /// The stage's name.
     pub stage: String,
-    /// Bytes.
-    pub size: u64,
     /// The largest body, bytes.
     pub limit: u64,
 }
@@ -71,14 +69,18 @@ struct Compiler<'c> {
     now: u64,
 }
 
-/// Compiles a plan. Nothing that runs is touched unless the whole of it compiles, limits of buckets apart.
+/// Compiles a plan. Nothing that runs is touched unless the whole of it compiles, limits of buckets apart. A cache that
+/// becomes smaller is shrunk here, which may take a while.
 pub fn compile(
     configuration: &Configuration,
     registries: &Registries,
     metrics: &Metrics,
     now: u64,
 ) -> Result<Plan, CompileError> {
-    Compiler { configuration, registries, metrics, now }.plan()
+    let compiler = Compiler { configuration, registries, metrics, now };
+    let plan = compiler.plan()?;
+    compiler.resize_caches(&plan);
+    Ok(plan)
 }
 
 impl Compiler<'_> {
@@ -145,13 +147,25 @@ impl Compiler<'_> {
 
     fn cache(&self, api: &Api, stage: &Stage) -> Arc<StageCache> {
         let limit = self.configuration.node.cache.object_size_limit;
-        let size = stage.cache_cluster_size;
-        // As in AWS, another size is another cache, and starts cold.
-        let key = CacheId { api: api.id.to_string(), stage: stage.name.to_string(), size, limit };
+        let key = CacheId { api: api.id.to_string(), stage: stage.name.to_string(), limit };
         self.registries.caches.get_or_make(key, || StageCache {
-            memory: MemoryTier::new(size, limit),
+            memory: MemoryTier::new(stage.cache_cluster_size, limit),
             flights: Flights::new(flight_limits(limit)),
+            turns: Turns::new(),
+            size: AtomicU64::new(stage.cache_cluster_size),
         })
+    }
+
+    /// Caches that were found again take the sizes of this configuration.
+    fn resize_caches(&self, plan: &Plan) {
+        let sizes = self.configuration.apis.iter().flat_map(|api| api.stages.values().map(|s| s.cache_cluster_size));
+        let caches = plan.apis.iter().flat_map(|api| api.stages.iter().map(|s| s.cache.as_ref()));
+        for (cache, size) in caches.zip(sizes) {
+            if let Some(cache) = cache.filter(|c| c.size.swap(size, Relaxed) != size) {
+                cache.memory.resize(size);
+                while cache.memory.drain_some(SLICE) > 0 {}
+            }
+        }
     }
 
     /// The bucket called `name`, with its limit changed if the configuration has.
@@ -200,6 +214,9 @@ impl Compiler<'_> {
         stages.keys().position(|n| n == name).map(|at| at as u32)
     }
 }
+
+/// Entries that are freed at a time when a cache is made anew in another size.
+const SLICE: usize = 4096;
 
 /// Room for a few of the largest objects on their way at a time.
 fn flight_limits(object_bytes: u64) -> Limits {

@@ -11,13 +11,14 @@ pub mod router;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_api::{Profile, Verb};
-use sluice_cache::freshness;
+use sluice_cache::freshness::{self, StoreRule};
 use sluice_cache::key::KeyPrefix;
-use sluice_cache::{Flights, MemoryTier};
+use sluice_cache::{Flights, MemoryTier, Turns};
 use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules};
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
@@ -114,6 +115,10 @@ pub struct StageCache {
     pub memory: MemoryTier,
     /// Fetches under way.
     pub flights: Arc<Flights>,
+    /// Which of several fetches of a key counts.
+    pub turns: Turns,
+    /// Bytes that the configuration gives it.
+    pub size: AtomicU64,
 }
 
 /// A method of a stage, compiled.
@@ -140,8 +145,6 @@ pub struct MethodPlan {
 pub struct CachePlan {
     /// Verbs that take part, by bit of `Verb as u8`.
     pub verbs: u8,
-    /// How long an answer stays fresh.
-    pub ttl: Duration,
     /// The beginning of every key, one per concrete verb.
     pub prefixes: Vec<KeyPrefix>,
     /// What of the request goes into the key.
@@ -157,10 +160,15 @@ pub struct CachePlan {
     pub collapse: bool,
     /// `Age` and `Cache-Status` are sent.
     pub shows_status: bool,
-    /// The largest body that is stored, bytes.
-    pub object_limit: u64,
-    /// What may be stored at all.
-    pub profile: freshness::Profile,
+    /// What is stored, and for how long.
+    pub store: StoreRule,
+}
+
+impl CachePlan {
+    /// AWS's rules hold, its surprises included.
+    pub fn is_aws(&self) -> bool {
+        self.store.profile == freshness::Profile::Aws
+    }
 }
 
 /// What of the request goes into a key.

@@ -8,7 +8,7 @@ use super::core::Desk;
 use crate::message::date::Now;
 use crate::observe::access_log::AccessRecord;
 use crate::observe::explain::{Explained, PathPrefix};
-use crate::observe::metrics::{CacheOutcome, OriginEvent, RequestRecord, SeriesId, Vocabulary, Way};
+use crate::observe::metrics::{CacheOutcome, CoreMetrics, OriginEvent, RequestRecord, SeriesId, Vocabulary, Way};
 use crate::plan::Plan;
 use crate::plan::host::without_port;
 use crate::stage::{Exchange, Reply, dispatch, rescue, store, throttle};
@@ -96,8 +96,7 @@ fn count_reasons(desk: &Desk<'_>, exchange: &Exchange<'_>) {
         _ => {}
     }
     if let store::Verdict::Refused(reason) = exchange.ledger.store {
-        let at = NotStored::ALL.iter().position(|r| *r == reason);
-        desk.metrics.not_stored(at.unwrap_or_default());
+        not_stored(desk.metrics, reason);
     }
     match exchange.ledger.dispatch {
         dispatch::Verdict::Endpoint { reused: true, .. } => desk.metrics.origin(OriginEvent::Reused),
@@ -105,6 +104,12 @@ fn count_reasons(desk: &Desk<'_>, exchange: &Exchange<'_>) {
         dispatch::Verdict::Failed(_) => desk.metrics.origin(OriginEvent::Failed),
         _ => {}
     }
+}
+
+/// Counts an answer that was not stored.
+pub fn not_stored(metrics: &CoreMetrics, reason: NotStored) {
+    let at = NotStored::ALL.iter().position(|r| *r == reason);
+    metrics.not_stored(at.unwrap_or_default());
 }
 
 fn log(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Account, latency_ns: u64) {

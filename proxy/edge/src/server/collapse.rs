@@ -15,11 +15,13 @@ use sluice_cache::freshness::Ttl;
 use sluice_cache::{Draft, Entry, Role, Sequence};
 use tokio::sync::oneshot;
 
+use super::accounts;
+use super::core::with;
 use super::downstream::{Downstream, NoBody};
 use super::drive::{Arrival, Trip, date, now};
 use crate::integration::http::{BodyReader, Started};
 use crate::message::encode::{CacheStatus, Framing};
-use crate::plan::{CachePlan, IntegrationPlan, StageCache};
+use crate::plan::{IntegrationPlan, StageCache};
 use crate::stage::recall::StorageKey;
 use crate::stage::{Reply, Stop, deliver, recall, store};
 
@@ -98,10 +100,10 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
     // Dropped without a word, the leader has failed, and a follower leads next.
     let Ok(started) = started else { return hand_back(back, trip, Outcome::Ready) };
     trip.walk();
-    if trip.exchange.ledger.store != store::Verdict::Storing {
+    let Some(ttl) = trip.exchange.ledger.store.storing() else {
         leader.not_storable(now());
         return hand_back(back, trip, Outcome::Direct(Box::new(started)));
-    }
+    };
     let origin = &trip.exchange.origin;
     let length = match origin.framing {
         Some(Framing::Length(n)) => Some(n),
@@ -119,9 +121,11 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
     let (plan, route, key) = (trip.plan.clone(), trip.exchange.route, trip.exchange.key.clone());
     hand_back(back, trip, Outcome::Read(reader));
     let method = route.and_then(|r| plan.method(r));
-    let Some(((_, stage, method), key)) = method.zip(key) else { return };
-    let Some((cache, rule)) = stage.cache.as_ref().zip(method.cache.as_ref()) else { return };
-    let keep = |head: &Head, body: &[Bytes]| store(cache, rule, &key, head.status, &head.fields, body, now());
+    let Some(((_, stage, _), key)) = method.zip(key) else { return };
+    let Some(cache) = &stage.cache else { return };
+    let keep = |head: &Head, body: &[Bytes]| {
+        Answer { ttl, status: head.status, head: &head.fields, body }.store(cache, &key, now());
+    };
     fill(started.body, filling, keep).await;
 }
 
@@ -232,22 +236,29 @@ async fn flushed_while<T, D: Downstream>(next: impl Future<Output = T>, down: &m
     Ok(next.await)
 }
 
-/// Stores an answer.
-pub fn store(
-    cache: &StageCache,
-    rule: &CachePlan,
-    key: &StorageKey,
-    status: u16,
-    head: &[u8],
-    body: &[Bytes],
-    now: u64,
-) {
-    let ttl = Ttl::new(rule.ttl.as_secs()).unwrap_or(Ttl::MAX);
-    let (lifetime, born) = (ttl.from(now), Sequence::default());
-    let entry = Entry::new(Draft { key: key.as_ref(), status, notes: b"", head, lifetime, born }, body);
-    let stored = entry.and_then(|entry| cache.memory.insert(Arc::new(entry), key.began));
-    if let Err(reason) = stored {
-        tracing::debug!(reason = reason.as_str(), "an answer was not stored");
+/// A whole answer that may be stored.
+pub struct Answer<'a> {
+    /// For how long.
+    pub ttl: Ttl,
+    /// Its status.
+    pub status: u16,
+    /// Its field lines.
+    pub head: &'a [u8],
+    /// Its body in pieces.
+    pub body: &'a [Bytes],
+}
+
+impl Answer<'_> {
+    /// Stores it, unless something has come between since its fetch began.
+    pub fn store(&self, cache: &StageCache, key: &StorageKey, now: u64) {
+        let (lifetime, born) = (self.ttl.from(now), Sequence::default());
+        let draft = Draft { key: key.as_ref(), status: self.status, notes: b"", head: self.head, lifetime, born };
+        let stored = Entry::new(draft, self.body).map(Arc::new);
+        let insert = |entry| cache.turns.keep(key.fingerprint, key.turn, || cache.memory.insert(entry, key.began));
+        if let Err(reason) = stored.and_then(insert) {
+            tracing::debug!(reason = reason.as_str(), "an answer was not stored");
+            with(|core| accounts::not_stored(core.metrics(), reason));
+        }
     }
 }
 

@@ -5,8 +5,10 @@
 use std::io;
 use std::sync::Arc;
 
+use sluice_cache::freshness::Ttl;
+
 use super::accounts::{self, Account};
-use super::collapse;
+use super::collapse::{self, Answer};
 use super::core::with;
 use super::downstream::Downstream;
 use crate::integration::http::{BodyEnd, BodyReader, Call, CallError, Started, call};
@@ -15,7 +17,7 @@ use crate::observe::metrics::Way;
 use crate::plan::{HttpPlan, IntegrationPlan, Plan};
 use crate::stage::deliver::{self, Body};
 use crate::stage::prepare::{self, BodyLength};
-use crate::stage::{Exchange, Fault, Need, Reply, Stop, dispatch, fail, store, throttle, walk};
+use crate::stage::{Exchange, Fault, Need, Reply, Stop, dispatch, fail, throttle, walk};
 
 /// A request on its way through the driver.
 pub struct Trip {
@@ -204,10 +206,7 @@ impl Trip {
     /// Passes the endpoint's body on, and collects it where it is to be stored.
     async fn stream<D: Downstream>(&self, mut body: BodyReader, down: &mut D) -> Result<(u64, bool), (u64, io::Error)> {
         let mut sent = 0;
-        let mut collector = match self.exchange.ledger.store {
-            store::Verdict::Storing => Collector::new(self),
-            _ => None,
-        };
+        let mut collector = self.exchange.ledger.store.storing().and_then(|ttl| Collector::new(self, ttl));
         let close = {
             let mut none = Vec::new();
             let answer = deliver::outgoing(&self.exchange, &self.plan, &mut none);
@@ -237,19 +236,20 @@ impl Trip {
 
 /// The body of an answer that is to be stored.
 pub struct Collector {
+    ttl: Ttl,
     body: Vec<u8>,
     limit: usize,
 }
 
 impl Collector {
-    fn new(trip: &Trip) -> Option<Self> {
+    fn new(trip: &Trip, ttl: Ttl) -> Option<Self> {
         let (_, _, method) = trip.plan.method(trip.exchange.route?)?;
         let rule = method.cache.as_ref()?;
         let room = match trip.exchange.origin.framing {
-            Some(Framing::Length(n)) => n.min(rule.object_limit),
+            Some(Framing::Length(n)) => n.min(rule.store.object_limit),
             _ => 0,
         };
-        Some(Self { body: Vec::with_capacity(room as usize), limit: rule.object_limit as usize })
+        Some(Self { ttl, body: Vec::with_capacity(room as usize), limit: rule.store.object_limit as usize })
     }
 
     /// Nothing comes back once the body is too long.
@@ -262,10 +262,11 @@ impl Collector {
     }
 
     fn store(self, trip: &Trip) {
-        let Some((_, stage, method)) = trip.exchange.route.and_then(|r| trip.plan.method(r)) else { return };
-        let (Some(cache), Some(rule), Some(key)) = (&stage.cache, &method.cache, &trip.exchange.key) else { return };
+        let Some((_, stage, _)) = trip.exchange.route.and_then(|r| trip.plan.method(r)) else { return };
+        let (Some(cache), Some(key)) = (&stage.cache, &trip.exchange.key) else { return };
         let origin = &trip.exchange.origin;
-        collapse::store(cache, rule, key, origin.status, &origin.fields, &[self.body.into()], now());
+        let answer = Answer { ttl: self.ttl, status: origin.status, head: &origin.fields, body: &[self.body.into()] };
+        answer.store(cache, key, now());
     }
 }
 

@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sluice_api::Verb;
-use sluice_cache::freshness::Profile;
 use sluice_cache::key::KeyWriter;
-use sluice_cache::{Entry, Epoch, Fingerprint, Found, KeyRef};
+use sluice_cache::{Entry, Epoch, Fingerprint, Found, KeyRef, Turn};
 
 use super::authorize::Permit;
 use super::prepare::{self, is_nominated};
@@ -122,7 +121,7 @@ fn look_up(
         writer.value(exchange.head.host());
     }
     // An origin that sends plain HTTP to https would send everybody there, for as long as its answer is fresh.
-    if rule.keys_host && rule.profile == Profile::Edge {
+    if rule.keys_host && !rule.is_aws() {
         writer.value(prepare::told_scheme(exchange, context.plan));
         writer.value(prepare::told_host(exchange, context.plan));
     }
@@ -138,8 +137,8 @@ fn look_up(
         Found::Expired(_) => Verdict::Expired,
         Found::Absent => Verdict::Miss,
     };
-    exchange.key =
-        Some(StorageKey { fingerprint: key.fingerprint, bytes: key.bytes.into(), began: cache.memory.epoch() });
+    let (began, turn) = (cache.memory.epoch(), cache.turns.now());
+    exchange.key = Some(StorageKey { fingerprint: key.fingerprint, bytes: key.bytes.into(), began, turn });
     let flow = forward(exchange, rule, verdict);
     // HEAD's answer has a length and no body: there is nothing to share.
     match rule.collapse && !exchange.head.has_body && verb != Verb::Head {
@@ -154,11 +153,11 @@ fn kept_out(rule: &CachePlan, head: &Head<'_>, verb: Verb) -> Option<Verdict> {
         return Some(Verdict::UnkeyedAuthorization);
     }
     let says_nothing = matches!(rule.rule, KeyRule::PathAndQuery);
-    if says_nothing && rule.profile == Profile::Edge && head.has(FieldKind::Cookie) {
+    if says_nothing && !rule.is_aws() && head.has(FieldKind::Cookie) {
         return Some(Verdict::UnkeyedCookie);
     }
     let means_nothing = head.has_body && matches!(verb, Verb::Get | Verb::Head);
-    (means_nothing && rule.profile == Profile::Edge).then_some(Verdict::UnkeyedBody)
+    (means_nothing && !rule.is_aws()).then_some(Verdict::UnkeyedBody)
 }
 
 /// Serves what is stored: only with a permit.
@@ -242,6 +241,8 @@ pub struct StorageKey {
     pub bytes: Box<[u8]>,
     /// The cache's epoch when it was looked up: a flush since then forbids the store.
     pub began: Epoch,
+    /// The turn then: a refresh that a client has forced since forbids the store, too.
+    pub turn: Turn,
 }
 
 impl StorageKey {
@@ -297,7 +298,7 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::time::Duration;
+    use sluice_cache::freshness::{Profile, StoreRule};
 
     use super::*;
     use crate::message::head::Version;
@@ -337,7 +338,6 @@ mod tests {
     fn rule(profile: Profile) -> CachePlan {
         CachePlan {
             verbs: 0,
-            ttl: Duration::ZERO,
             prefixes: Vec::new(),
             rule: KeyRule::PathAndQuery,
             keys_host: true,
@@ -345,8 +345,7 @@ mod tests {
             stores_authorized: false,
             collapse: true,
             shows_status: true,
-            object_limit: 0,
-            profile,
+            store: StoreRule { profile, ..StoreRule::default() },
         }
     }
 

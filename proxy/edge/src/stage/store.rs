@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use sluice_cache::NotStored;
-use sluice_cache::freshness::{self, CacheControl, Candidate};
+use sluice_cache::freshness::{CacheControl, Candidate, Ttl};
 
 use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Reply};
@@ -23,9 +23,22 @@ pub enum Verdict {
     /// The method is not cached.
     Off,
     /// Is being stored.
-    Storing,
+    Storing {
+        /// For how long, seconds.
+        ttl: u16,
+    },
     /// Is not stored, for this reason.
     Refused(#[serde(serialize_with = "reason")] NotStored),
+}
+
+impl Verdict {
+    /// How long it is stored, if it is.
+    pub fn storing(self) -> Option<Ttl> {
+        match self {
+            Verdict::Storing { ttl } => Ttl::new(ttl.into()).ok(),
+            _ => None,
+        }
+    }
 }
 
 fn reason<S: serde::Serializer>(reason: &NotStored, to: S) -> Result<S::Ok, S::Error> {
@@ -42,7 +55,7 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
         _ => Verdict::Off,
     };
     if let CacheStatus::Forward { stored, detail, .. } = &mut exchange.cache_status {
-        *stored = verdict == Verdict::Storing;
+        *stored = verdict.storing().is_some();
         *detail = match verdict {
             Verdict::Refused(reason) => Some(reason.as_str()),
             _ => None,
@@ -68,11 +81,10 @@ fn judge(exchange: &Exchange<'_>, rule: &CachePlan) -> Verdict {
         unkeyed_vary: values(FieldKind::Vary).any(|v| !is_keyed(v, &rule.rule)),
         length,
     };
-    let storable = freshness::storable(rule.profile, &candidate, rule.object_limit);
-    match storable {
+    match rule.store.judge(&candidate) {
         // A part of a body would be served as the whole for as long as it lives.
-        Ok(()) if origin.may_be_cut => Verdict::Refused(NotStored::CloseDelimited),
-        Ok(()) => Verdict::Storing,
+        Ok(_) if origin.may_be_cut => Verdict::Refused(NotStored::CloseDelimited),
+        Ok(ttl) => Verdict::Storing { ttl: ttl.seconds() },
         Err(reason) => Verdict::Refused(reason),
     }
 }

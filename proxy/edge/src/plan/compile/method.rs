@@ -8,7 +8,7 @@ use sluice_api::{
     Api, HttpIntegration, IntegrationKind, KeyParameter, KeySource, Method, MethodKey, MethodSettings, Profile,
     Resource, Stage, UpstreamVersion, Verb,
 };
-use sluice_cache::freshness;
+use sluice_cache::freshness::{self, StatusRules, StoreRule, Ttl};
 use sluice_cache::key::{KeyPrefix, Scope};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -112,6 +112,15 @@ impl Compiler<'_> {
         Ok(self.registries.origins.get_or_make(key, || origin))
     }
 
+    fn store_rule(&self, settings: &MethodSettings, aws: bool) -> StoreRule {
+        StoreRule {
+            profile: if aws { freshness::Profile::Aws } else { freshness::Profile::Edge },
+            ttl: ttl(settings.cache_ttl),
+            statuses: StatusRules::default(),
+            object_limit: self.configuration.node.cache.object_size_limit,
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "a method's settings lie in several places")]
     fn cache_plan(
         &self,
@@ -143,7 +152,6 @@ impl Compiler<'_> {
         let prefixes = Verb::CONCRETE.iter().map(|v| prefix(*v)).collect::<Result<Vec<_>, _>>();
         Ok(Some(CachePlan {
             verbs,
-            ttl: settings.cache_ttl,
             prefixes: prefixes.map_err(|_| CompileError::Key(key.to_string()))?,
             rule,
             keys_host: parameters.is_none_or(|p| !p.is_empty()) && (!aws || preserves_host(method)),
@@ -151,10 +159,13 @@ impl Compiler<'_> {
             stores_authorized: aws,
             collapse: !aws,
             shows_status: !aws,
-            object_limit: self.configuration.node.cache.object_size_limit,
-            profile: if aws { freshness::Profile::Aws } else { freshness::Profile::Edge },
+            store: self.store_rule(settings, aws),
         }))
     }
+}
+
+fn ttl(time: std::time::Duration) -> Ttl {
+    Ttl::new(time.as_secs()).unwrap_or(Ttl::MAX)
 }
 
 /// A stage's default holds for GET alone; a method's own setting for the verb that it names.
