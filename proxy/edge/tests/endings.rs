@@ -7,7 +7,11 @@
 mod certificates;
 #[path = "endings/of_answers.rs"]
 mod of_answers;
+#[path = "endings/of_processes.rs"]
+mod of_processes;
 mod support;
+
+use std::process::Command;
 
 use support::{Gateway, Recorder};
 
@@ -40,6 +44,11 @@ caching_enabled = false
 fn gateway(top: &str, origin: &str, more: &str) -> Gateway {
     let more = if more.is_empty() { "retries = 1" } else { more };
     Gateway::start(&ENDINGS.replace("@TOP@", top).replace("@ORIGIN@", origin).replace("@MORE@", more))
+}
+
+fn send_signal(gateway: &Gateway, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(gateway.pid().to_string()).status();
+    assert!(sent.unwrap().success());
 }
 
 fn before(origin: &Recorder, top: &str) -> Gateway {

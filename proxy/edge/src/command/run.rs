@@ -155,7 +155,7 @@ impl ShutdownSignalWatch for Signals {
         tokio::select! {
             _ = quit.recv() => ShutdownSignal::GracefulUpgrade,
             _ = terminate.recv() => {
-                self.gateway.drain();
+                self.gateway.stop();
                 tokio::spawn(async move {
                     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
                     std::process::exit(130);

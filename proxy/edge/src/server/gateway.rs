@@ -43,6 +43,7 @@ pub struct Gateway {
     pub(super) node: Node,
     pub(super) reloading: parking_lot::Mutex<()>,
     draining: AtomicBool,
+    stopping: AtomicBool,
     open: AtomicUsize,
     workers: AtomicUsize,
     ready: AtomicUsize,
@@ -94,6 +95,7 @@ impl Gateway {
             access_log: access_log.map(|l| AccessLog::start(l, configuration.node.threads)).transpose()?,
             registries,
             draining: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
             file: file.into(),
         })
     }
@@ -106,6 +108,17 @@ impl Gateway {
     /// From now on connections close when they have answered.
     pub fn drain(&self) {
         self.draining.store(true, Relaxed);
+    }
+
+    /// The process is ending, and nobody takes its sockets over.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Relaxed)
+    }
+
+    /// As [`Gateway::drain`], where nobody takes the sockets over.
+    pub fn stop(&self) {
+        self.stopping.store(true, Relaxed);
+        self.drain();
     }
 
     /// A connection was accepted.

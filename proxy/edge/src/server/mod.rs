@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod closing;
 pub mod collapse;
 pub mod connection;
 pub mod connections;

@@ -1,7 +1,7 @@
 //! One worker: a thread with its own socket on every listening address and its own event loop.
 
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
+use super::closing;
 use super::connection;
 use super::core::{Core, with};
 use super::gateway::Gateway;
@@ -34,11 +36,12 @@ impl Service for Worker {
     async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         Core::install(&self.gateway);
         let listeners = self.gateway.listeners.all.clone();
+        let mut doors = JoinSet::new();
         for (listener, bound) in listeners.into_iter().zip(std::mem::take(&mut self.sockets)) {
             match self.socket(fds.as_ref(), &listener, bound) {
                 Ok(socket) => {
                     let accept = Accept { listener, shutdown: shutdown.clone() };
-                    tokio::spawn(accept.run(socket));
+                    doors.spawn(accept.run(socket));
                 }
                 Err(error) => tracing::error!(%error, address = %listener.address, "a worker cannot listen"),
             }
@@ -52,6 +55,7 @@ impl Service for Worker {
             }
         }
         self.gateway.drain();
+        doors.join_all().await;
         while self.gateway.open_connections() > 0 {
             second.tick().await;
             with(Core::tick);
@@ -106,10 +110,10 @@ impl Accept {
         loop {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
-                _ = self.shutdown.changed() => return,
+                _ = self.shutdown.changed() => break,
             };
             match accepted {
-                Ok((stream, peer)) => connection::welcome(stream, peer, &self.listener, &self.shutdown),
+                Ok((stream, peer)) => self.welcome(stream, peer),
                 Err(error) => {
                     // Out of descriptors, most likely: others have to end first.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -117,5 +121,13 @@ impl Accept {
                 }
             }
         }
+        // At an upgrade the next process goes on with the socket, and with those who wait at it.
+        if with(|core| core.gateway.is_stopping()).unwrap_or_default() {
+            closing::let_in(socket, |stream, peer| self.welcome(stream, peer)).await;
+        }
+    }
+
+    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
+        connection::welcome(stream, peer, &self.listener, &self.shutdown);
     }
 }
