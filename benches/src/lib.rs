@@ -13,10 +13,11 @@ use bytes::Bytes;
 use sluice::config::Configuration;
 use sluice::message::head::{Head, Version};
 use sluice::observe::process_log;
+use sluice::server::collapse::Answer;
 use sluice::server::core::{Core, with};
+use sluice::server::drive;
 use sluice::server::gateway::Gateway;
 use sluice::server::lane::Lane;
-use sluice::server::{collapse, drive};
 use sluice::stage::accept::{Connection, Verdict};
 use sluice::stage::{Exchange, Stop, frame, walk};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -109,7 +110,8 @@ fn store(connection: Connection, body: usize) -> Result<(), Box<dyn std::error::
         let (_, stage, method) = exchange.route.and_then(|r| plan.method(r))?;
         let (cache, rule, key) = (stage.cache.as_ref()?, method.cache.as_ref()?, exchange.key.as_ref()?);
         let body = [Bytes::from(vec![b'x'; body])];
-        collapse::store(cache, rule, key, 200, b"Content-Type: application/json\r\n", &body, now.mono);
+        let head = b"Content-Type: application/json\r\n";
+        Answer { ttl: rule.store.ttl, status: 200, head, body: &body }.store(cache, key, now.mono);
         matches!(stop, Stop::Waiting(_)).then_some(())
     });
     stored.flatten().ok_or_else(|| "the request did not miss".into())
