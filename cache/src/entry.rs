@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -25,6 +26,7 @@ pub struct Entry {
     around: u32,
     status: u16,
     born: Sequence,
+    judged: Judged,
     lifetime: Lifetime,
 }
 
@@ -99,7 +101,8 @@ impl Entry {
         // Taking the slice now makes the block shared now: a hit's clone then counts a reference and allocates nothing.
         let body = block.slice(head_end as usize..);
         let fingerprint = key.fingerprint;
-        Ok(Self { fingerprint, block, body, key_end, notes_end, head_end, around: 0, status, born, lifetime })
+        let judged = Judged::new(born);
+        Ok(Self { fingerprint, block, body, key_end, notes_end, head_end, around: 0, status, born, judged, lifetime })
     }
 
     /// An entry whose block lies in a record's buffer of `held` bytes. The parts end where `ends` says, within the
@@ -109,7 +112,8 @@ impl Entry {
         let Meta { status, lifetime, born } = meta;
         let body = block.slice(block.len().min(head_end as usize)..);
         let around = u32::try_from(held.saturating_sub(block.len())).unwrap_or(u32::MAX);
-        Self { fingerprint, block, body, key_end, notes_end, head_end, around, status, born, lifetime }
+        let judged = Judged::new(born);
+        Self { fingerprint, block, body, key_end, notes_end, head_end, around, status, born, judged, lifetime }
     }
 
     /// Key, notes, head and body, one after the other.
@@ -153,6 +157,17 @@ impl Entry {
         self.born
     }
 
+    /// Whether a soft purge has expired it before its time.
+    #[must_use]
+    pub fn is_purged_softly(&self) -> bool {
+        self.judged.read().1
+    }
+
+    /// What bans have said of it so far.
+    pub(crate) const fn judged(&self) -> &Judged {
+        &self.judged
+    }
+
     /// Whether it may be served at `now_ns`, and its age.
     #[must_use]
     pub const fn freshness(&self, now_ns: u64) -> Freshness {
@@ -165,6 +180,37 @@ impl Entry {
     pub const fn weight(&self) -> usize {
         let allocated = OVERHEAD + allocated(self.block.len() + self.around as usize);
         allocated + allocated / FRAGMENTATION
+    }
+}
+
+/// The last ban that an entry was asked about, and whether one has expired it, in one word.
+#[derive(Debug)]
+pub(crate) struct Judged(AtomicU64);
+
+impl Judged {
+    const EXPIRED: u64 = 1;
+
+    const fn new(born: Sequence) -> Self {
+        Self(AtomicU64::new(born.0 << 1))
+    }
+
+    /// No ban up to `newest` covers it.
+    #[inline]
+    pub(crate) fn is_clear_until(&self, newest: u64) -> bool {
+        let judged = self.0.load(Ordering::Relaxed);
+        judged & Self::EXPIRED == 0 && judged >> 1 >= newest
+    }
+
+    pub(crate) fn read(&self) -> (u64, bool) {
+        let judged = self.0.load(Ordering::Relaxed);
+        (judged >> 1, judged & Self::EXPIRED != 0)
+    }
+
+    /// Only ever forward: who asked earlier and writes later takes nothing back.
+    pub(crate) fn raise(&self, asked: u64, expired: bool) {
+        let raised = |judged: u64| Some((judged >> 1).max(asked) << 1 | judged & Self::EXPIRED | u64::from(expired));
+        // The closure always has an answer, so this cannot fail.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raised);
     }
 }
 

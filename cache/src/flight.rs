@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::invalidate::Epoch;
+use crate::invalidate::{Epoch, Sequence};
 use crate::key::{KeyRef, Prehashed};
 
 use board::{Flight, Seat};
@@ -75,6 +75,22 @@ pub enum Role {
     Uncollapsed,
 }
 
+/// When a request was sent to the origin, in flushes and purges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// The epoch at that time.
+    pub epoch: Epoch,
+    /// The last purge before.
+    pub born: Sequence,
+}
+
+impl Asked {
+    /// Whether the answer is as good for who asks later.
+    fn serves(self, later: Self, is_purged: impl FnOnce(Sequence) -> bool) -> bool {
+        self.epoch >= later.epoch && (self.born >= later.born || !is_purged(self.born))
+    }
+}
+
 /// All fetches under way.
 #[derive(Debug)]
 pub struct Flights {
@@ -94,16 +110,23 @@ impl Flights {
         Arc::new(Self { limits, budget, shards: std::array::from_fn(|_| Mutex::default()) })
     }
 
-    /// Takes part in the fetch of a key, for a request that noted `epoch` when it missed.
-    pub fn join(self: &Arc<Self>, key: KeyRef<'_>, epoch: Epoch, now_ns: u64) -> Role {
+    /// Takes part in the fetch of a key, for a request that noted `asked` when it missed. `is_purged` tells whether what was
+    /// asked for after a certain purge may be covered by a later one: then nobody who asks now follows it.
+    pub fn join(
+        self: &Arc<Self>,
+        key: KeyRef<'_>,
+        asked: Asked,
+        now_ns: u64,
+        is_purged: impl FnOnce(Sequence) -> bool,
+    ) -> Role {
         let mut shard = self.shard(key.fingerprint.low()).lock();
         if shard.is_alone(key.fingerprint.low(), now_ns) {
             return Role::Uncollapsed;
         }
         match shard.flights.get(&key.fingerprint.low()) {
             Some(flight) if !flight.is_for(key) => Role::Uncollapsed,
-            Some(flight) if flight.epoch() >= epoch => self.follow(flight),
-            _ => self.lead(&mut shard, key, epoch),
+            Some(flight) if flight.asked().serves(asked, is_purged) => self.follow(flight),
+            _ => self.lead(&mut shard, key, asked),
         }
     }
 
@@ -142,12 +165,12 @@ impl Flights {
         }
     }
 
-    fn lead(self: &Arc<Self>, shard: &mut Shard, key: KeyRef<'_>, epoch: Epoch) -> Role {
+    fn lead(self: &Arc<Self>, shard: &mut Shard, key: KeyRef<'_>, asked: Asked) -> Role {
         if self.budget.is_spent() {
             return Role::Uncollapsed;
         }
-        let flight = Arc::new(Flight::new(key, epoch));
-        // A flight from before a flush, if there is one, goes on for those who follow it already.
+        let flight = Arc::new(Flight::new(key, asked));
+        // A flight from before a flush or a purge, if there is one, goes on for those who follow it already.
         shard.flights.insert(key.fingerprint.low(), Arc::clone(&flight));
         Role::Lead(Leader::new(Seat::new(Arc::clone(self), flight)))
     }

@@ -156,6 +156,10 @@ pub enum NotStored {
     Flushed,
     /// What a flush left behind still fills the cache.
     Flushing,
+    /// It was purged after the fetch began.
+    Purged,
+    /// It has more tags than an answer may have.
+    Tags,
     /// Bodies on their way fill all the room for them.
     NoRoom,
     /// The body did not arrive whole.
@@ -170,7 +174,7 @@ pub enum NotStored {
 
 impl NotStored {
     /// All reasons, for metrics that count each.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Status,
         Self::SetCookie,
         Self::Authorization,
@@ -180,6 +184,8 @@ impl NotStored {
         Self::TooLarge,
         Self::Flushed,
         Self::Flushing,
+        Self::Purged,
+        Self::Tags,
         Self::NoRoom,
         Self::Incomplete,
         Self::NoLifetime,
@@ -200,6 +206,8 @@ impl NotStored {
             Self::TooLarge => "too-large",
             Self::Flushed => "flushed",
             Self::Flushing => "flushing",
+            Self::Purged => "purged",
+            Self::Tags => "tags",
             Self::NoRoom => "no-room",
             Self::Incomplete => "incomplete",
             Self::NoLifetime => "no-lifetime",

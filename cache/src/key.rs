@@ -31,6 +31,8 @@ pub const SECRET_LEN: usize = 192;
 const ABSENT: u8 = 0;
 const VALUE: u8 = 1;
 const VALUES: u8 = 2;
+/// Begins what tells the variants of one key apart. No key has a part that begins so.
+pub(crate) const VARIANT: u8 = 3;
 
 /// A key longer than [`KEY_LIMIT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

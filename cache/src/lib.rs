@@ -8,7 +8,8 @@
 //! - [`tier`]: where answers are kept; the memory tier.
 //! - [`flight`]: one fetch per key however many wait for it.
 //! - [`turn`]: which of several fetches of one key counts.
-//! - [`invalidate`]: how a flush makes everything older unreachable at once.
+//! - [`invalidate`]: how flushes, purges and bans make entries unreachable before their time.
+//! - [`notes`]: what an answer carries for purges to ask about.
 //! - [`simulate`]: what a cache of another size would have done with a log.
 //!
 //! Nothing here reads a clock or a socket, and nothing knows HTTP beyond status codes and field lines: monotonic
@@ -20,6 +21,7 @@ pub mod flight;
 pub mod freshness;
 pub mod invalidate;
 pub mod key;
+pub mod notes;
 pub mod record;
 pub mod simulate;
 pub mod tier;
@@ -28,7 +30,7 @@ pub mod turn;
 pub use entry::{Draft, Entry};
 pub use flight::{Flights, Role};
 pub use freshness::NotStored;
-pub use invalidate::{Epoch, Sequence};
+pub use invalidate::{Bans, Birth, Epoch, Purge, Sequence};
 pub use key::{Fingerprint, KeyHasher, KeyRef};
 pub use record::{Codec, RecordError, SealError};
 pub use tier::memory::{Found, MemoryTier};

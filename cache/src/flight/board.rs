@@ -6,18 +6,17 @@ use std::task::{Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::invalidate::Epoch;
 use crate::key::{Fingerprint, KeyRef};
 
 use super::growing::Growing;
-use super::{Flights, Shard};
+use super::{Asked, Flights, Shard};
 
 /// The fetch of one key.
 #[derive(Debug)]
 pub(super) struct Flight {
     fingerprint: Fingerprint,
     key: Box<[u8]>,
-    epoch: Epoch,
+    asked: Asked,
     board: Mutex<Board>,
 }
 
@@ -50,16 +49,16 @@ enum Said {
 }
 
 impl Flight {
-    pub(super) fn new(key: KeyRef<'_>, epoch: Epoch) -> Self {
-        Self { fingerprint: key.fingerprint, key: key.bytes.into(), epoch, board: Mutex::default() }
+    pub(super) fn new(key: KeyRef<'_>, asked: Asked) -> Self {
+        Self { fingerprint: key.fingerprint, key: key.bytes.into(), asked, board: Mutex::default() }
     }
 
     pub(super) fn is_for(&self, key: KeyRef<'_>) -> bool {
         self.fingerprint == key.fingerprint && *self.key == *key.bytes
     }
 
-    pub(super) const fn epoch(&self) -> Epoch {
-        self.epoch
+    pub(super) const fn asked(&self) -> Asked {
+        self.asked
     }
 
     pub(super) const fn digest(&self) -> u64 {

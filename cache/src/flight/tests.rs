@@ -45,7 +45,8 @@ fn now<F: Future>(future: F) -> Poll<F::Output> {
 }
 
 fn join_in(flights: &Arc<Flights>, name: &[u8], epoch: Epoch, now_ns: u64) -> Role {
-    flights.join(KeyHasher::new([3; SECRET_LEN]).key(name), epoch, now_ns)
+    let asked = Asked { epoch, ..Asked::default() };
+    flights.join(KeyHasher::new([3; SECRET_LEN]).key(name), asked, now_ns, |_| false)
 }
 
 fn join(flights: &Arc<Flights>) -> Role {
@@ -474,8 +475,8 @@ fn whoever_overtakes_leads_and_is_followed_from_then_on() {
 fn keys_with_one_fingerprint_do_not_follow_each_other() {
     let flights = flights();
     let keys = [b"a", b"b"].map(|bytes| KeyRef { fingerprint: crate::key::Fingerprint(9), bytes });
-    let _leader = flights.join(keys[0], Epoch::default(), 0);
-    assert!(matches!(flights.join(keys[1], Epoch::default(), 0), Role::Uncollapsed));
+    let _leader = flights.join(keys[0], Asked::default(), 0, |_| false);
+    assert!(matches!(flights.join(keys[1], Asked::default(), 0, |_| false), Role::Uncollapsed));
 }
 
 #[test]
@@ -498,4 +499,16 @@ fn a_leader_that_stands_down_leaves_no_mark() {
     leader.stand_down();
     assert!(matches!(verdict(&mut follower), Some(Verdict::Alone)));
     assert!(matches!(join(&flights), Role::Lead(_)));
+}
+
+#[test]
+fn nobody_follows_a_fetch_that_a_purge_has_overtaken() {
+    let flights = flights();
+    let key = KeyHasher::new([3; SECRET_LEN]).key(b"key");
+    let after = |born: u64| Asked { born: Sequence(born), ..Asked::default() };
+    let Role::Lead(_old) = flights.join(key, after(4), 0, |_| true) else { panic!("nobody led before") };
+    assert!(matches!(flights.join(key, after(4), 0, |_| true), Role::Follow(_)), "asked before the purge");
+    assert!(matches!(flights.join(key, after(5), 0, |_| false), Role::Follow(_)), "the purge is of something else");
+    let Role::Lead(_new) = flights.join(key, after(5), 0, |born| born == Sequence(4)) else { panic!("followed") };
+    assert!(matches!(flights.join(key, after(5), 0, |_| true), Role::Follow(_)), "of the new one");
 }

@@ -10,6 +10,7 @@
 
 mod departures;
 mod generation;
+mod sweep;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,13 +20,14 @@ use parking_lot::Mutex;
 
 use crate::entry::Entry;
 use crate::freshness::NotStored;
-use crate::invalidate::Epoch;
-use crate::key::KeyRef;
+use crate::invalidate::{Bans, Coverage, Epoch};
+use crate::key::{KeyRef, Keyed};
 use crate::tier::Tier;
 
 pub use departures::Departures;
 pub(crate) use generation::eviction;
 use generation::{Generation, Shape};
+pub use sweep::Swept;
 
 /// Flushed generations that may wait for their emptying; one more flush empties the oldest itself.
 const FLUSHED_LIMIT: usize = 8;
@@ -35,8 +37,10 @@ const FLUSHED_LIMIT: usize = 8;
 pub enum Found {
     /// An answer that may be served.
     Fresh(Arc<Entry>),
-    /// An answer whose time is over.
+    /// An answer whose time is over, or that a soft purge has expired.
     Expired(Arc<Entry>),
+    /// One that was purged and may not be served.
+    Purged,
     /// Nothing.
     Absent,
 }
@@ -46,6 +50,7 @@ pub enum Found {
 pub struct MemoryTier {
     object_limit: u64,
     departures: Arc<Departures>,
+    bans: Arc<Bans>,
     live: ArcSwap<Generation>,
     flushed: Mutex<VecDeque<Arc<Generation>>>,
     /// Held by whoever exchanges or resizes the shards; no request waits for it.
@@ -56,26 +61,34 @@ impl MemoryTier {
     /// A tier of `capacity` bytes for bodies of at most `object_limit` bytes.
     #[must_use]
     pub fn new(capacity: u64, object_limit: u64) -> Self {
+        Self::under(Arc::default(), capacity, object_limit)
+    }
+
+    /// The same under bans that other tiers share.
+    #[must_use]
+    pub fn under(bans: Arc<Bans>, capacity: u64, object_limit: u64) -> Self {
         let shape = Shape::new(capacity, object_limit);
         let departures = Arc::new(Departures::default());
         let live = ArcSwap::from_pointee(Generation::new(shape, Epoch::default(), &departures));
-        Self { object_limit, departures, live, flushed: Mutex::default(), changing: Mutex::default() }
+        Self { object_limit, departures, bans, live, flushed: Mutex::default(), changing: Mutex::default() }
     }
 
     /// What is stored under a key.
     #[must_use]
     pub fn get(&self, key: KeyRef<'_>, now_ns: u64) -> Found {
-        match self.live.load().get(key) {
-            Some(entry) if entry.freshness(now_ns).is_fresh() => Found::Fresh(entry),
-            Some(entry) => Found::Expired(entry),
-            None => Found::Absent,
+        let Some(entry) = self.live.load().get(key) else { return Found::Absent };
+        match self.bans.judge(&entry) {
+            Coverage::Clear if entry.freshness(now_ns).is_fresh() => Found::Fresh(entry),
+            Coverage::Clear | Coverage::Expired => Found::Expired(entry),
+            Coverage::Gone => Found::Purged,
         }
     }
 
-    /// Stores an answer whose fetch began in the epoch `began`, in place of the one under its key.
+    /// Stores an answer whose fetch began in the epoch `began`, in place of the one under its key. The fetch's
+    /// [`Birth`](crate::Birth) is held until this returns.
     ///
     /// # Errors
-    /// It is too large, or a flush has come between or is not over.
+    /// It is too large, a flush has come between or is not over, or a purge has come between that covers it.
     pub fn insert(&self, entry: Arc<Entry>, began: Epoch) -> Result<(), NotStored> {
         let live = self.live.load();
         if !live.holds(&entry) {
@@ -87,13 +100,31 @@ impl MemoryTier {
         if !self.fits_beside_flushed(&live, &entry) {
             return Err(NotStored::Flushing);
         }
-        live.insert(entry);
-        Ok(())
+        if self.bans.judge(&entry) == Coverage::Gone {
+            return Err(NotStored::Purged);
+        }
+        live.insert(Arc::clone(&entry));
+        self.purge_late(&live, &entry)
+    }
+
+    /// A ban that came while the entry was put in has perhaps been looked for before it was there.
+    fn purge_late(&self, live: &Generation, entry: &Entry) -> Result<(), NotStored> {
+        if self.bans.judge(entry) != Coverage::Gone {
+            return Ok(());
+        }
+        live.purge(entry.key());
+        Err(NotStored::Purged)
     }
 
     /// Forgets what is stored under a key; tells whether anything was.
     pub fn remove(&self, key: KeyRef<'_>) -> bool {
         self.live.load().remove(key)
+    }
+
+    /// The bans that hold here.
+    #[must_use]
+    pub const fn bans(&self) -> &Arc<Bans> {
+        &self.bans
     }
 
     /// The epoch that a fetch notes when it begins.

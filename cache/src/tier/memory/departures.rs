@@ -1,5 +1,6 @@
 //! Counts of what has left the memory tier, by the way it left.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -14,6 +15,7 @@ pub struct Departures {
     evicted: AtomicU64,
     replaced: AtomicU64,
     removed: AtomicU64,
+    purged: AtomicU64,
     flushed: AtomicU64,
 }
 
@@ -36,11 +38,30 @@ impl Departures {
         self.removed.load(Ordering::Relaxed)
     }
 
+    /// Covered by a purge.
+    #[must_use]
+    pub fn purged(&self) -> u64 {
+        self.purged.load(Ordering::Relaxed)
+    }
+
     /// Freed after a flush, or with the tier.
     #[must_use]
     pub fn flushed(&self) -> u64 {
         self.flushed.load(Ordering::Relaxed)
     }
+}
+
+thread_local! {
+    /// What leaves by this thread's doing has been purged.
+    static PURGING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Counts what leaves by `work` as purged.
+pub(super) fn purging<T>(work: impl FnOnce() -> T) -> T {
+    PURGING.set(true);
+    let result = work();
+    PURGING.set(false);
+    result
 }
 
 /// Counts for one generation.
@@ -65,8 +86,9 @@ impl EventListener for Listener {
     type Value = ();
 
     fn on_leave(&self, reason: Event, _: &Self::Key, (): &()) {
-        let Departures { evicted, replaced, removed, flushed } = &*self.departures;
+        let Departures { evicted, replaced, removed, purged, flushed } = &*self.departures;
         let counter = match reason {
+            Event::Evict | Event::Remove if PURGING.get() => purged,
             Event::Evict if self.retired.load(Ordering::Relaxed) => flushed,
             Event::Evict => evicted,
             Event::Replace => replaced,

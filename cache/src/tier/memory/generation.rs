@@ -1,8 +1,10 @@
 //! The shards between two flushes.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 
 use foyer_memory::{Cache, CacheBuilder, CacheProperties, S3FifoConfig};
 
@@ -10,7 +12,7 @@ use crate::entry::Entry;
 use crate::invalidate::Epoch;
 use crate::key::{ByKey, KeyRef, Keyed, Prehashed};
 
-use super::departures::{Departures, Listener};
+use super::departures::{Departures, Listener, purging};
 
 type Shard = Cache<ByKey<Arc<Entry>>, (), Prehashed, CacheProperties>;
 
@@ -115,6 +117,24 @@ impl Generation {
 
     pub(super) fn remove(&self, key: KeyRef<'_>) -> bool {
         self.shard(key).is_some_and(|shard| shard.remove(&key).is_some())
+    }
+
+    /// Removes what a purge has covered.
+    pub(super) fn purge(&self, key: KeyRef<'_>) -> bool {
+        purging(|| self.remove(key))
+    }
+
+    /// Asks about every entry of one shard, under its lock, and removes those for which the answer is yes.
+    pub(super) fn purge_if(&self, shard: usize, mut is_purged: impl FnMut(&Arc<Entry>) -> bool) {
+        let Some(shard) = self.shards.get(shard) else { return };
+        let sweep = pin!(shard.flush_if(|stored: &ByKey<Arc<Entry>>, (): &()| is_purged(&stored.0)));
+        // It waits for a tier that foyer itself has below, and there is none.
+        let done = purging(|| sweep.poll(&mut Context::from_waker(Waker::noop())));
+        debug_assert!(done.is_ready());
+    }
+
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -1,0 +1,83 @@
+//! Looking at every entry in memory: to free what bans cover, and to tell what a purge would take.
+//!
+//! One shard at a time, each under its lock for as long as a pass over its entries takes; look-ups in the other shards go
+//! on. Nothing here is called from a thread that serves requests.
+
+use std::sync::Arc;
+
+use crate::entry::Entry;
+use crate::invalidate::{Ban, Coverage};
+use crate::key::KeyRef;
+
+use super::MemoryTier;
+
+/// Entries that a purge has taken, or would take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// How many; those of a soft purge among them, which stay.
+    pub entries: u64,
+    /// What they cost, bytes.
+    pub bytes: u64,
+}
+
+impl Swept {
+    fn count(&mut self, entry: &Entry) {
+        self.entries += 1;
+        self.bytes += entry.weight() as u64;
+    }
+}
+
+impl MemoryTier {
+    /// Frees what bans cover and expires what they expire, everywhere; then no ban has to be kept for memory's sake.
+    pub fn sweep(&self, now_ns: u64) -> Swept {
+        let (newest, mut swept) = (self.bans.newest(), Swept::default());
+        for shard in 0..self.shards() {
+            self.sweep_shard(shard, &mut swept);
+            std::thread::yield_now();
+        }
+        self.bans.settle(newest, now_ns);
+        swept
+    }
+
+    /// The same for a purge of one key, without a search.
+    pub fn sweep_key(&self, ban: &Ban, key: KeyRef<'_>, now_ns: u64) -> Swept {
+        let mut swept = Swept::default();
+        let live = self.live.load();
+        if let Some(entry) = live.get(key) {
+            swept.count(&entry);
+            if self.bans.judge(&entry) == Coverage::Gone {
+                live.purge(key);
+            }
+        }
+        ban.settle();
+        self.bans.retire(now_ns);
+        swept
+    }
+
+    fn sweep_shard(&self, shard: usize, swept: &mut Swept) {
+        self.live.load().purge_if(shard, |entry| {
+            let was_expired = entry.is_purged_softly();
+            let coverage = self.bans.judge(entry);
+            if coverage == Coverage::Gone || coverage == Coverage::Expired && !was_expired {
+                swept.count(entry);
+            }
+            coverage == Coverage::Gone
+        });
+    }
+
+    /// Shows every entry of one part that can be found, in no order. There are [`MemoryTier::shards`] parts.
+    pub fn visit(&self, shard: usize, mut visit: impl FnMut(&Arc<Entry>)) {
+        self.live.load().purge_if(shard, |entry| {
+            if self.bans.judge(entry) != Coverage::Gone {
+                visit(entry);
+            }
+            false
+        });
+    }
+
+    /// Parts that [`MemoryTier::visit`] shows.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.live.load().shards()
+    }
+}
