@@ -132,11 +132,11 @@ impl Flights {
 
     /// Fetches a key anew for a request that no flight before it may answer. Who comes later follows this one; those
     /// who follow an older one already stay with it.
-    pub fn overtake(self: &Arc<Self>, key: KeyRef<'_>, epoch: Epoch, now_ns: u64) -> Role {
+    pub fn overtake(self: &Arc<Self>, key: KeyRef<'_>, asked: Asked, now_ns: u64) -> Role {
         let mut shard = self.shard(key.fingerprint.low()).lock();
         match shard.is_alone(key.fingerprint.low(), now_ns) {
             true => Role::Uncollapsed,
-            false => self.lead(&mut shard, key, epoch),
+            false => self.lead(&mut shard, key, asked),
         }
     }
 

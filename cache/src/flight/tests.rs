@@ -460,7 +460,7 @@ fn whoever_overtakes_leads_and_is_followed_from_then_on() {
     let old = lead(&flights);
     let mut follower = follow(&flights);
     let key = KeyHasher::new([3; SECRET_LEN]);
-    let Role::Lead(new) = flights.overtake(key.key(b"key"), Epoch::default(), 0) else { panic!("followed") };
+    let Role::Lead(new) = flights.overtake(key.key(b"key"), Asked::default(), 0) else { panic!("followed") };
     let mut late = follow(&flights);
     let (filling, _own) = old.storable(head(), Some(0)).unwrap();
     filling.finish(|_, _| {}).unwrap();

@@ -88,12 +88,14 @@ pub struct Timeouts {
 }
 
 /// The response cache's share of the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheBudget {
     /// Bytes of memory for all stages together.
     pub memory: u64,
     /// The largest body that is stored, bytes.
     pub object_size_limit: u64,
+    /// Fields that name an answer's tags.
+    pub tag_headers: Vec<Box<str>>,
 }
 
 /// Account-wide throttles.

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sluice_api::{Api, ApiId, NetworkPolicy, Profile, Stage, StageName, Throttle};
 use sluice_cache::flight::Limits;
+use sluice_cache::notes::Separator;
 use sluice_cache::{Flights, MemoryTier, Turns};
 use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules, RateLimit, RateLimitError};
 
 use super::host::{DomainPlan, Domains, MappingPlan};
 use super::router::TooManyVariables;
-use super::{ApiPlan, ListenerPlan, Plan, Registry, Router, StageCache, StagePlan};
+use super::{ApiPlan, ListenerPlan, Plan, Registry, Router, StageCache, StagePlan, TagHeader};
 use crate::config::{Configuration, Listener};
 use crate::integration::http::{OriginTlsError, Origins};
 use crate::observe::metrics::Metrics;
@@ -67,6 +68,7 @@ struct Compiler<'c> {
     registries: &'c Registries,
     metrics: &'c Metrics,
     now: u64,
+    tags: Arc<[TagHeader]>,
 }
 
 /// Compiles a plan. Nothing that runs is touched unless the whole of it compiles, limits of buckets apart. A cache that
@@ -77,10 +79,15 @@ pub fn compile(
     metrics: &Metrics,
     now: u64,
 ) -> Result<Plan, CompileError> {
-    let compiler = Compiler { configuration, registries, metrics, now };
+    let tags = tag_headers(&configuration.node.cache.tag_headers);
+    let compiler = Compiler { configuration, registries, metrics, now, tags };
     let plan = compiler.plan()?;
     compiler.resize_caches(&plan);
     Ok(plan)
+}
+
+fn tag_headers(names: &[Box<str>]) -> Arc<[TagHeader]> {
+    names.iter().map(|name| TagHeader { name: name.clone(), separator: Separator::of(name) }).collect()
 }
 
 impl Compiler<'_> {

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use sluice_api::{Profile, Verb};
 use sluice_cache::freshness::{self, StoreRule};
 use sluice_cache::key::KeyPrefix;
+use sluice_cache::notes::Separator;
 use sluice_cache::{Flights, MemoryTier, Turns};
 use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules};
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
@@ -162,6 +163,17 @@ pub struct CachePlan {
     pub shows_status: bool,
     /// What is stored, and for how long.
     pub store: StoreRule,
+    /// Fields that name an answer's tags.
+    pub tags: Arc<[TagHeader]>,
+}
+
+/// A field that names an answer's tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagHeader {
+    /// Its name, in any case.
+    pub name: Box<str>,
+    /// What is between two tags.
+    pub separator: Separator,
 }
 
 impl CachePlan {

@@ -12,7 +12,8 @@ use std::task::Poll;
 use bytes::Bytes;
 use sluice_cache::flight::{Excess, Filling, Follower, Head, Leader, Reader, Verdict};
 use sluice_cache::freshness::Ttl;
-use sluice_cache::{Draft, Entry, Role, Sequence};
+use sluice_cache::notes::Tags;
+use sluice_cache::{Draft, Entry, Role};
 use tokio::sync::oneshot;
 
 use super::accounts;
@@ -73,9 +74,13 @@ fn alone(mut trip: Trip) -> Trip {
 }
 
 fn role(trip: &Trip) -> Option<Role> {
-    let (_, stage, _) = trip.exchange.route.and_then(|r| trip.plan.method(r))?;
-    let key = trip.exchange.key.as_ref()?;
-    Some(stage.cache.as_ref()?.flights.join(key.as_ref(), key.began, trip.exchange.now.mono))
+    let (_, stage, method) = trip.exchange.route.and_then(|r| trip.plan.method(r))?;
+    let (cache, key) = (stage.cache.as_ref()?, trip.exchange.key.as_ref()?);
+    let is_purged = |born| {
+        let notes = store::notes(&trip.exchange, method, &Tags::default());
+        cache.memory.bans().may_cover(key.as_ref(), &notes, born)
+    };
+    Some(cache.flights.join(key.as_ref(), key.asked(), trip.exchange.now.mono, is_purged))
 }
 
 /// Waits for the leader as long as an endpoint may take to answer, then goes alone.
@@ -251,8 +256,9 @@ pub struct Answer<'a> {
 impl Answer<'_> {
     /// Stores it, unless something has come between since its fetch began.
     pub fn store(&self, cache: &StageCache, key: &StorageKey, now: u64) {
-        let (lifetime, born) = (self.ttl.from(now), Sequence::default());
-        let draft = Draft { key: key.as_ref(), status: self.status, notes: b"", head: self.head, lifetime, born };
+        let (lifetime, born) = (self.ttl.from(now), key.birth.sequence());
+        let draft =
+            Draft { key: key.as_ref(), status: self.status, notes: &key.notes, head: self.head, lifetime, born };
         let stored = Entry::new(draft, self.body).map(Arc::new);
         let insert = |entry| cache.turns.keep(key.fingerprint, key.turn, || cache.memory.insert(entry, key.began));
         if let Err(reason) = stored.and_then(insert) {

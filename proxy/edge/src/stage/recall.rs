@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sluice_api::Verb;
+use sluice_cache::flight::Asked;
 use sluice_cache::key::KeyWriter;
-use sluice_cache::{Entry, Epoch, Fingerprint, Found, KeyRef, Turn};
+use sluice_cache::{Birth, Entry, Epoch, Fingerprint, Found, KeyRef, Turn};
 
 use super::authorize::Permit;
 use super::prepare::{self, is_nominated};
@@ -39,6 +40,11 @@ pub enum Verdict {
     Miss,
     /// What is stored is no longer fresh.
     Expired,
+    /// What is stored was purged.
+    Purged {
+        /// Only expired by it.
+        soft: bool,
+    },
     /// Kept out: an `Authorization` that is not in the key would make one caller's answer another's.
     UnkeyedAuthorization,
     /// Kept out: a GET or HEAD with a body, which is not in the key and which the origin may answer by.
@@ -59,7 +65,7 @@ impl Verdict {
 
     /// Counts as `CacheMissCount`.
     pub fn is_miss(self) -> bool {
-        matches!(self, Verdict::Miss | Verdict::Expired) || self.is_bypass()
+        matches!(self, Verdict::Miss | Verdict::Expired | Verdict::Purged { .. }) || self.is_bypass()
     }
 
     /// Kept out of the cache by something in the request.
@@ -75,6 +81,7 @@ impl Verdict {
             Verdict::Hit { .. } => "hit",
             Verdict::Miss => "miss",
             Verdict::Expired => "expired",
+            Verdict::Purged { .. } => "purged",
             Verdict::Followed => "collapsed",
             Verdict::UnkeyedAuthorization | Verdict::UnkeyedBody | Verdict::UnkeyedCookie | Verdict::KeyTooLong => {
                 "bypass"
@@ -134,11 +141,12 @@ fn look_up(
             Some(permit) => return hit(exchange, rule, entry, &permit),
             None => return Flow::Answer(Reply::Fault(Fault::Internal)),
         },
+        Found::Expired(entry) if entry.is_purged_softly() => Verdict::Purged { soft: true },
         Found::Expired(_) => Verdict::Expired,
+        Found::Purged => Verdict::Purged { soft: false },
         Found::Absent => Verdict::Miss,
     };
-    let (began, turn) = (cache.memory.epoch(), cache.turns.now());
-    exchange.key = Some(StorageKey { fingerprint: key.fingerprint, bytes: key.bytes.into(), began, turn });
+    exchange.key = Some(StorageKey::new(key, cache));
     let flow = forward(exchange, rule, verdict);
     // HEAD's answer has a length and no body: there is nothing to share.
     match rule.collapse && !exchange.head.has_body && verb != Verb::Head {
@@ -178,11 +186,12 @@ fn forward(exchange: &mut Exchange<'_>, rule: &CachePlan, verdict: Verdict) -> F
     exchange.ledger.recall = verdict;
     if rule.shows_status {
         let reason = match verdict {
-            Verdict::Expired => Forward::Stale,
+            Verdict::Expired | Verdict::Purged { soft: true } => Forward::Stale,
             verdict if verdict.is_bypass() => Forward::Bypass,
             _ => Forward::UriMiss,
         };
-        exchange.cache_status = CacheStatus::Forward { reason, stored: false, collapsed: false, detail: None };
+        let detail = matches!(verdict, Verdict::Purged { .. }).then_some("purged");
+        exchange.cache_status = CacheStatus::Forward { reason, stored: false, collapsed: false, detail };
     }
     Flow::Next
 }
@@ -243,9 +252,25 @@ pub struct StorageKey {
     pub began: Epoch,
     /// The turn then: a refresh that a client has forced since forbids the store, too.
     pub turn: Turn,
+    /// The purges then: one since then that covers the answer forbids the store, too.
+    pub birth: Birth,
+    /// What purges ask about, once the answer's head is known.
+    pub notes: Box<[u8]>,
 }
 
 impl StorageKey {
+    /// For a fetch that begins now.
+    fn new(key: KeyRef<'_>, cache: &StageCache) -> Self {
+        let (began, turn, birth) = (cache.memory.epoch(), cache.turns.now(), cache.memory.bans().birth());
+        let KeyRef { fingerprint, bytes } = key;
+        Self { fingerprint, bytes: bytes.into(), began, turn, birth, notes: Box::default() }
+    }
+
+    /// When the answer is asked for, in flushes and purges.
+    pub fn asked(&self) -> Asked {
+        Asked { epoch: self.began, born: self.birth.sequence() }
+    }
+
     /// The key to look up and to store under.
     pub fn as_ref(&self) -> KeyRef<'_> {
         KeyRef { fingerprint: self.fingerprint, bytes: &self.bytes }
@@ -345,6 +370,7 @@ mod tests {
             stores_authorized: false,
             collapse: true,
             shows_status: true,
+            tags: Arc::new([]),
             store: StoreRule { profile, ..StoreRule::default() },
         }
     }

@@ -6,12 +6,13 @@
 use serde::Serialize;
 use sluice_cache::NotStored;
 use sluice_cache::freshness::{CacheControl, Candidate, Ttl};
+use sluice_cache::notes::{Notes, Tags};
 
 use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Reply};
 use crate::message::encode::{CacheStatus, Framing, fields_of};
 use crate::message::field::FieldKind;
-use crate::plan::{CachePlan, KeyPart, KeyRule};
+use crate::plan::{CachePlan, KeyPart, KeyRule, MethodPlan};
 
 /// What this stage leaves in the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -51,18 +52,41 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
         return Flow::Answer(Reply::Fault(Fault::Internal));
     };
     let verdict = match (&method.cache, &exchange.key) {
-        (Some(rule), Some(_)) => judge(exchange, rule),
+        (Some(rule), Some(_)) => note(exchange, method, rule).unwrap_or_else(|| judge(exchange, rule)),
         _ => Verdict::Off,
     };
     if let CacheStatus::Forward { stored, detail, .. } = &mut exchange.cache_status {
         *stored = verdict.storing().is_some();
-        *detail = match verdict {
-            Verdict::Refused(reason) => Some(reason.as_str()),
-            _ => None,
-        };
+        if let Verdict::Refused(reason) = verdict {
+            *detail = Some(reason.as_str());
+        }
     }
     exchange.ledger.store = verdict;
     Flow::Answer(Reply::Origin)
+}
+
+/// Notes what purges will ask about. An answer whose tags cannot all be noted is not stored: a purge would miss it.
+fn note(exchange: &mut Exchange<'_>, method: &MethodPlan, rule: &CachePlan) -> Option<Verdict> {
+    let tags = |(name, value)| {
+        let header = rule.tags.iter().find(|tag| tag.name.as_bytes().eq_ignore_ascii_case(name));
+        header.map(|tag| (tag.separator, value))
+    };
+    let Ok(tags) = Tags::collect(fields_of(&exchange.origin.fields).filter_map(tags)) else {
+        return Some(Verdict::Refused(NotStored::Tags));
+    };
+    let notes = notes(exchange, method, &tags);
+    if let Some(key) = &mut exchange.key {
+        key.notes = notes.into();
+    }
+    None
+}
+
+/// What is noted of the answer to a request.
+pub fn notes(exchange: &Exchange<'_>, method: &MethodPlan, tags: &Tags) -> Vec<u8> {
+    let verb = exchange.head.verb.map_or("", |verb| verb.as_str());
+    let mut notes = Vec::with_capacity(64);
+    Notes { verb, resource: &method.path, path: exchange.routed_path(), tags }.encode(&mut notes);
+    notes
 }
 
 fn judge(exchange: &Exchange<'_>, rule: &CachePlan) -> Verdict {

@@ -29,6 +29,7 @@ const EFFECTS: &[Effect] = &[
     ("timeouts.idle", "'1h'", &[]),
     ("cache.memory", "'1 GiB'", &[]),
     ("cache.object_size_limit", "'10 MiB'", &[]),
+    ("cache.tag_headers", "['X-Tags']", &[]),
     ("throttle.account_rate_limit", "0.5", &[]),
     ("throttle.account_burst_limit", "7", &[("throttle.account_rate_limit", "100")]),
     ("throttle.in_flight_limit", "10", &[]),

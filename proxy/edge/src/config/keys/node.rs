@@ -145,7 +145,7 @@ pub(crate) static CACHE: Key = Key::new(
     Kind::Table(&Section {
         title: "[cache]",
         doc: "The node's share for response caches. Which stage caches, and how, is said at the stage.",
-        keys: &[&MEMORY, &OBJECT_SIZE_LIMIT],
+        keys: &[&MEMORY, &OBJECT_SIZE_LIMIT, &TAG_HEADERS],
     }),
     Unset("the defaults of its keys"),
     "The node's share for response caches.",
@@ -161,6 +161,14 @@ pub(crate) static OBJECT_SIZE_LIMIT: Key = Key::new(
     Kind::Size(1, 1024 * MIB),
     Text("1 MiB"),
     "The largest body that is stored. AWS: 1,048,576 B.",
+);
+
+pub(crate) static TAG_HEADERS: Key = Key::new(
+    "tag_headers",
+    Kind::List(&Form { name: "a header field's name", pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$" }),
+    Unset("`Surrogate-Key` and `Cache-Tag`"),
+    "Fields of an answer that name its tags, for purges: at most four. Tags are separated by blanks in `Surrogate-Key`, by \
+     commas in `Cache-Tag`, by either in others. An answer with more than 64 tags or 16 KiB of them is not stored.",
 );
 
 pub(crate) static THROTTLE: Key = Key::new(

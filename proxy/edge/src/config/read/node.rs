@@ -115,8 +115,31 @@ fn cache(root: &Table<'_>) -> CacheBudget {
             let message = "'object_size_limit' is larger than the whole memory of the cache";
             table.report().error(&rules::CACHE_BUDGET, at, message, "write less, or raise 'memory'");
         }
-        CacheBudget { memory, object_size_limit }
+        let tag_headers = table.list(&keys::TAG_HEADERS, field_name);
+        let tag_headers = match tag_headers {
+            Some(names) => names.into_iter().map(|name| name.value).collect(),
+            None => DEFAULT_TAG_HEADERS.map(Into::into).to_vec(),
+        };
+        if tag_headers.len() > TAG_HEADERS {
+            let message = format!("'tag_headers' names {} fields", tag_headers.len());
+            table.report().error(&rules::CACHE_BUDGET, table.place(&keys::TAG_HEADERS), &message, "name at most four");
+        }
+        CacheBudget { memory, object_size_limit, tag_headers }
     })
+}
+
+/// Where nothing is written.
+const DEFAULT_TAG_HEADERS: [&str; 2] = ["Surrogate-Key", "Cache-Tag"];
+
+/// Each is looked for in every answer that is stored.
+const TAG_HEADERS: usize = 4;
+
+fn field_name(text: &str) -> Result<Box<str>, String> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    match !text.is_empty() && text.len() <= 64 && text.bytes().all(is_token) {
+        true => Ok(text.into()),
+        false => Err(format!("'{text}' is not the name of a header field")),
+    }
 }
 
 fn throttle(root: &Table<'_>, profile: Profile) -> NodeThrottle {

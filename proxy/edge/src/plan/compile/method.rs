@@ -160,6 +160,7 @@ impl Compiler<'_> {
             collapse: !aws,
             shows_status: !aws,
             store: self.store_rule(settings, aws),
+            tags: self.tags.clone(),
         }))
     }
 }
