@@ -3,7 +3,7 @@
 use crate::key::Fingerprint;
 
 /// One key of so many is looked at: a power of two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sampling {
     shift: u32,
 }
@@ -15,11 +15,11 @@ impl Sampling {
     /// So many that of `keys` at most `limit` are looked at.
     #[must_use]
     pub const fn at_most(limit: u64, keys: u64) -> Self {
-        let mut shift = 0;
-        while shift < 32 && (keys >> shift) > limit {
-            shift += 1;
+        let mut sampling = Self::ALL;
+        while sampling.shift < 32 && keys > limit << sampling.shift {
+            sampling = sampling.halved();
         }
-        Self { shift }
+        sampling
     }
 
     /// One key of this many.
@@ -28,8 +28,15 @@ impl Sampling {
         1 << self.shift
     }
 
+    /// Half as many.
+    #[must_use]
+    pub const fn halved(self) -> Self {
+        Self { shift: if self.shift < 32 { self.shift + 1 } else { self.shift } }
+    }
+
     /// Whether this key is looked at. The bits are other than those that a cache uses.
-    pub(super) const fn takes(self, key: Fingerprint) -> bool {
+    #[must_use]
+    pub const fn takes(self, key: Fingerprint) -> bool {
         (key.high() >> 32) & (self.one_of() - 1) == 0
     }
 

@@ -7,5 +7,6 @@ pub mod integration;
 pub mod message;
 pub mod observe;
 pub mod plan;
+pub mod replay;
 pub mod server;
 pub mod stage;

@@ -1,5 +1,6 @@
 //! The commands of the `sluice` binary, one file each.
 
+pub mod cache;
 pub mod check;
 pub mod completions;
 pub mod demo;
@@ -23,6 +24,9 @@ enum Command {
     Run(run::Run),
     /// Check a configuration and report every finding at once.
     Check(check::Check),
+    /// Work with the response cache.
+    #[command(subcommand)]
+    Cache(cache::Cache),
     /// Run the demo origin alone.
     Demo(demo::Demo),
     /// Print the version.
@@ -37,6 +41,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
+            Command::Cache(cache) => cache.run(),
             Command::Demo(demo) => demo.run(),
             Command::Completions(completions) => completions.run(&mut Self::command()),
             Command::Version => {

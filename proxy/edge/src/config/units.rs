@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Why a text is no size or duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum UnitError {
+pub(crate) enum UnitError {
     /// Digits alone.
     #[error("has no unit")]
     NoUnit,
@@ -37,12 +37,12 @@ const DURATIONS: &[(&str, u64)] =
     &[("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
 
 /// Bytes of `"0.5 GB"`: decimal and binary units, fractions allowed.
-pub(super) fn size(text: &str) -> Result<u64, UnitError> {
+pub(crate) fn size(text: &str) -> Result<u64, UnitError> {
     scaled(text, SIZES)
 }
 
 /// A duration: `us`, `ms`, `s`, `m`, `h`, fractions allowed.
-pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
+pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     scaled(text, DURATIONS).map(Duration::from_nanos)
 }
 
@@ -62,7 +62,7 @@ pub(super) fn usual(text: &str) -> Option<String> {
 }
 
 /// The shortest way to write a size.
-pub(super) fn show_size(bytes: u64) -> String {
+pub(crate) fn show_size(bytes: u64) -> String {
     show(bytes, &SIZES.iter().copied().filter(|(unit, _)| *unit != "kB").collect::<Vec<_>>(), " ")
 }
 
