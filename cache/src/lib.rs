@@ -5,6 +5,7 @@
 //! - [`freshness`]: which answers are kept, and for how long.
 //! - [`entry`]: a stored answer, ready to be written to a socket, and what it weighs.
 //! - [`record`]: an entry as bytes that outlive the process, proven when they are read.
+//! - [`seal`]: who can read what is stored: keys, where they come from, how they change.
 //! - [`tier`]: where answers are kept; the memory tier.
 //! - [`flight`]: one fetch per key however many wait for it.
 //! - [`turn`]: which of several fetches of one key counts.
@@ -23,6 +24,7 @@ pub mod invalidate;
 pub mod key;
 pub mod notes;
 pub mod record;
+pub mod seal;
 pub mod simulate;
 pub mod tier;
 pub mod turn;
@@ -33,5 +35,6 @@ pub use freshness::NotStored;
 pub use invalidate::{Bans, Birth, Epoch, Purge, Sequence};
 pub use key::{Fingerprint, KeyHasher, KeyRef};
 pub use record::{Codec, RecordError, SealError};
+pub use seal::{Keyring, Salt};
 pub use tier::memory::{Found, MemoryTier};
 pub use turn::{Turn, Turns};

@@ -1,28 +1,30 @@
 //! How an entry becomes bytes that outlive the process, and an entry again.
 //!
 //! A record is a clear front (version, form, key id), the fixed fields, the entry's block as it lies in memory (key,
-//! notes, head, body) and a proof. In a plain record the proof is a 64-bit checksum, against accidents. The proof covers
-//! the front, the fingerprint and whatever the store binds to it (its frame header) as well, so a record that is found
-//! in another place than its own is refused.
+//! notes, head, body) and a proof. In a plain record the proof is a 64-bit checksum, against accidents; a sealed one has
+//! a nonce behind its front, is encrypted from there on, and its proof is the cipher's tag. The proof covers the front,
+//! the fingerprint and whatever the store binds to it (its frame header) as well, so a record that is found in another
+//! place than its own is refused.
 //!
 //! Whatever is wrong with a record is an error value; reading one never allocates, it takes over the caller's buffer.
 //! Numbers are little-endian. What the store must do with a refused record (a miss) is not decided here.
 
 mod fields;
 mod front;
+mod plain;
+mod sealed;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::entry::Entry;
-use crate::key::{Fingerprint, Keyed};
+use crate::key::Fingerprint;
+use crate::seal::{KeyId, Keyring, Salt, Space};
 
 use fields::Fields;
-use front::{Form, Front};
-
-/// Bytes of a checksum.
-const SUM_LEN: usize = 8;
+use front::Front;
 
 /// The longest `bound`, bytes.
 pub const BOUND_LIMIT: usize = 128;
@@ -33,6 +35,12 @@ pub enum SealError {
     /// More than [`BOUND_LIMIT`] bytes should be bound to the record.
     #[error("more than {BOUND_LIMIT} bytes should be bound to the record")]
     BoundTooLong,
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandom,
+    /// The entry is longer than the cipher takes at once (64 GiB), or the library refuses the key.
+    #[error("the cipher refuses the entry")]
+    Cipher,
 }
 
 /// Why a record is not read.
@@ -47,6 +55,9 @@ pub enum RecordError {
     /// Plain where it should be sealed, or sealed where it should be plain.
     #[error("the record is not in the form that its space has")]
     Form,
+    /// Sealed under a key that the ring does not have.
+    #[error("the record is sealed under key {0}, which is not in the ring")]
+    UnknownKey(KeyId),
     /// Not as it was written, or not where it was written.
     #[error("the record is damaged or not in its place")]
     Damaged,
@@ -62,6 +73,7 @@ pub struct Codec(Kind);
 #[derive(Debug)]
 enum Kind {
     Plain,
+    Sealed(Space),
 }
 
 impl Codec {
@@ -71,11 +83,18 @@ impl Codec {
         Self(Kind::Plain)
     }
 
+    /// Records that only the ring's keys open, and only with this salt. They are sealed under the ring's current key.
+    #[must_use]
+    pub fn sealed(keyring: Arc<Keyring>, salt: Salt) -> Self {
+        Self(Kind::Sealed(Space::new(keyring, salt)))
+    }
+
     /// The exact length of an entry's record, bytes.
     #[must_use]
-    pub const fn encoded_len(&self, entry: &Entry) -> usize {
+    pub fn encoded_len(&self, entry: &Entry) -> usize {
         let around = match self.0 {
-            Kind::Plain => front::LEN + SUM_LEN,
+            Kind::Plain => plain::AROUND,
+            Kind::Sealed(_) => sealed::AROUND,
         };
         around + fields::LEN + entry.block().len()
     }
@@ -90,8 +109,9 @@ impl Codec {
             return Err(SealError::BoundTooLong);
         }
         out.reserve(self.encoded_len(entry));
-        match self.0 {
-            Kind::Plain => encode_plain(entry, bound, out),
+        match &self.0 {
+            Kind::Plain => plain::encode(entry, bound, out),
+            Kind::Sealed(space) => sealed::encode(space, entry, bound, out)?,
         }
         Ok(())
     }
@@ -102,33 +122,16 @@ impl Codec {
     /// # Errors
     /// Why this is not such a record.
     pub fn decode(&self, fingerprint: Fingerprint, bound: &[u8], record: Vec<u8>) -> Result<Entry, RecordError> {
-        let front = Front::read(&record)?;
-        match (&self.0, front.form) {
-            (Kind::Plain, Form::Plain) => decode_plain(fingerprint, bound, record),
+        if bound.len() > BOUND_LIMIT {
+            return Err(RecordError::Damaged);
+        }
+        match (&self.0, Front::read(&record)?) {
+            (Kind::Plain, Front::Plain) => plain::decode(fingerprint, bound, record),
+            (Kind::Sealed(space), Front::Sealed(key)) => sealed::decode(space, key, fingerprint, bound, record),
+            // A sealed space with plain records would take them from anybody who can write to the store.
+            (Kind::Plain, Front::Sealed(_)) | (Kind::Sealed(_), Front::Plain) => Err(RecordError::Form),
         }
     }
-}
-
-fn encode_plain(entry: &Entry, bound: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(&Front { form: Form::Plain }.to_bytes());
-    write_content(entry, out);
-    let sum = sum(entry.key().fingerprint, bound, out.get(start..).unwrap_or_default());
-    out.extend_from_slice(&sum.to_le_bytes());
-}
-
-fn decode_plain(fingerprint: Fingerprint, bound: &[u8], record: Vec<u8>) -> Result<Entry, RecordError> {
-    let (summed, stored) = record.split_last_chunk::<SUM_LEN>().ok_or(RecordError::Short)?;
-    if sum(fingerprint, bound, summed) != u64::from_le_bytes(*stored) {
-        return Err(RecordError::Damaged);
-    }
-    entry(fingerprint, record, front::LEN, SUM_LEN)
-}
-
-/// The record's checksum, seeded by what is proven with it.
-fn sum(fingerprint: Fingerprint, bound: &[u8], record: &[u8]) -> u64 {
-    let place = xxh3_64_with_seed(bound, xxh3_64(&fingerprint.0.to_le_bytes()));
-    xxh3_64_with_seed(record, place)
 }
 
 fn write_content(entry: &Entry, out: &mut Vec<u8>) {
