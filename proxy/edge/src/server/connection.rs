@@ -17,6 +17,7 @@ use super::lane::{Exit, Lane};
 use super::lane_downstream::LaneDownstream;
 use super::listeners::Listener;
 use super::rewound::Rewound;
+use super::session::After;
 use super::stream::{EdgeStream, Transport, Writing};
 use super::{http2, proxy_protocol, session};
 use crate::observe::metrics::{ListenerId, Way};
@@ -131,7 +132,12 @@ async fn serve<S: Transport>(
     };
     loop {
         match next(&mut lane, &mut stream, &mut shutdown).await {
-            Exit::Closed => break,
+            Exit::Closed => {
+                // The peer may have gone already; then nobody is left to be told.
+                let _ = stream.shutdown().await;
+                return;
+            }
+            Exit::Answered => break,
             Exit::Wait(exchange, plan, need) => {
                 let is_head = exchange.head.is_head();
                 let stall = plan.timeouts.body;
@@ -146,11 +152,15 @@ async fn serve<S: Transport>(
             Exit::Session(bytes) => {
                 let closing = lane.is_closing();
                 match Box::pin(session::serve(stream, &bytes, connection, closing)).await {
-                    Some((back, rest)) => {
+                    After::Open(back, rest) => {
                         stream = back;
                         lane.resume(&rest.unwrap_or_else(BytesMut::new));
                     }
-                    None => return,
+                    After::Answered(back) => {
+                        stream = back;
+                        break;
+                    }
+                    After::Broken => return,
                 }
             }
             Exit::Http2(bytes) => {
@@ -160,8 +170,9 @@ async fn serve<S: Transport>(
             }
         }
     }
-    // The peer may have gone already; then nobody is left to be told.
-    let _ = stream.shutdown().await;
+    if stream.shutdown().await.is_ok() {
+        Box::pin(stream.linger()).await;
+    }
 }
 
 /// Runs the lane until it gives the connection up. The shutdown signal is listened to once, and costs nothing per

@@ -5,16 +5,16 @@
 //! time leaves the lane with everything that was found out, and the connection comes back afterwards.
 
 use std::borrow::Cow;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Duration, Instant, Sleep};
+use tokio::time::Duration;
 
 use super::accounts::{self, Account};
 use super::core::{Core, Parts, with};
+use super::patience::Alarm;
 use crate::config::Timeouts;
 use crate::message::head::{Head, Version};
 use crate::message::out::Out;
@@ -28,8 +28,10 @@ use crate::stage::{Exchange, Fault, Need, Stop, fail, walk};
 /// Why the lane gives a connection up.
 #[derive(Debug)]
 pub enum Exit {
-    /// It is over.
+    /// It is over, and nobody has to be told.
     Closed,
+    /// It has had its last answer, and the client may be sending on.
+    Answered,
     /// This request has to wait; its connection takes no other meanwhile.
     Wait(Box<Exchange<'static>>, Arc<Plan>, Need),
     /// A request for `ServerSession`, with all that was read.
@@ -50,12 +52,12 @@ pub struct Lane {
     pending: Option<Box<Out>>,
     flush: bool,
     then: Option<Box<Exit>>,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     timeouts: Timeouts,
-    /// Monotonic seconds of the last read.
-    last: u32,
-    /// Monotonic seconds of the first byte of a split head, plus one; 0 for none.
-    started: u32,
+    /// When something was read last, by the monotonic clock.
+    last: u64,
+    /// When a split head began, by the monotonic clock; 0 for none.
+    started: u64,
     served: u32,
 }
 
@@ -85,9 +87,9 @@ impl Lane {
             pending: None,
             flush: false,
             then: None,
-            timer: None,
+            alarm: Alarm::default(),
             timeouts,
-            last: seconds(now_mono),
+            last: now_mono,
             started: 0,
             served: 0,
         }
@@ -97,7 +99,9 @@ impl Lane {
     pub fn resume(&mut self, rest: &[u8]) {
         self.carry.splice(..0, rest.iter().copied());
         self.again = !self.carry.is_empty();
-        self.last = with(|core| seconds(core.clock.mono())).unwrap_or(self.last);
+        // The head behind that request was not looked at meanwhile.
+        self.started = 0;
+        self.last = with(|core| core.clock.mono()).unwrap_or(self.last);
     }
 
     /// The next answer of this connection is its last.
@@ -122,7 +126,10 @@ impl Lane {
             match self.poll_output(core, io, cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(Exit::Closed),
-                Poll::Pending => return self.wait(core, cx, self.timeouts.body),
+                Poll::Pending => {
+                    ready!(self.wait(core, cx));
+                    return Poll::Ready(Exit::Closed);
+                }
             }
             if let Some(exit) = self.then.take() {
                 return Poll::Ready(*exit);
@@ -136,8 +143,14 @@ impl Lane {
                 match self.read(core, io, cx) {
                     Poll::Ready(Some(step)) => step,
                     Poll::Ready(None) => return Poll::Ready(Exit::Closed),
-                    Poll::Pending if read_something => return self.arm(core, cx),
-                    Poll::Pending => return self.wait(core, cx, self.timeouts.idle),
+                    // The alarm need not be looked at, only be there. The deadline of a split head may come before it.
+                    Poll::Pending if read_something && self.started == 0 && self.alarm.is_set() => {
+                        return Poll::Pending;
+                    }
+                    Poll::Pending => {
+                        ready!(self.wait(core, cx));
+                        self.give_up(core)
+                    }
                 }
             };
             read_something = true;
@@ -160,9 +173,9 @@ impl Lane {
             let before = rest.remaining();
             let polled = rest.poll_write(io, cx)?;
             if rest.remaining() < before {
-                self.last = seconds(core.clock.mono());
+                self.last = core.clock.mono();
             }
-            std::task::ready!(polled);
+            ready!(polled);
             self.pending = None;
             self.flush = true;
         }
@@ -180,7 +193,7 @@ impl Lane {
             }
         }
         if self.flush {
-            std::task::ready!(Pin::new(io).poll_flush(cx))?;
+            ready!(Pin::new(io).poll_flush(cx))?;
             self.flush = false;
         }
         Poll::Ready(Ok(()))
@@ -236,7 +249,7 @@ impl Lane {
     fn mark_start(&mut self) {
         match (self.carry.is_empty(), self.started) {
             (true, _) => self.started = 0,
-            (false, 0) => self.started = self.last + 1,
+            (false, 0) => self.started = self.last,
             _ => {}
         }
     }
@@ -246,7 +259,7 @@ impl Lane {
     fn serve(&mut self, core: &mut Core, bytes: &[u8]) -> (usize, Step) {
         let mut used = 0;
         let now = core.clock.now();
-        self.last = seconds(now.mono);
+        self.last = now.mono;
         while let Some(rest) = bytes.get(used..).filter(|r| !r.is_empty()) {
             if rest.starts_with(b"PRI * HTTP/2") && PREFACE.starts_with(rest.get(..PREFACE.len()).unwrap_or(rest)) {
                 return match rest.len() >= PREFACE.len() {
@@ -265,7 +278,7 @@ impl Lane {
                 }
                 Framed::Refused(refusal) => {
                     refuse(core, exchange, refusal);
-                    return (bytes.len(), Step::Exit(Exit::Closed));
+                    return (bytes.len(), Step::Exit(Exit::Answered));
                 }
                 Framed::Lane(len) => len,
             };
@@ -286,46 +299,41 @@ impl Lane {
         (used, Step::More)
     }
 
-    /// A read brought something and then nothing: the timer need not be looked at, only be there. The deadline of a split
-    /// head may come before it.
-    fn arm(&mut self, core: &Core, cx: &mut Context<'_>) -> Poll<Exit> {
-        if self.timer.is_some() && self.started == 0 {
-            return Poll::Pending;
-        }
-        self.wait(core, cx, self.timeouts.idle)
-    }
-
-    /// Waits for the peer, up to `limit` since the last read; a split head has its own limit. The timer is set once
-    /// and looked at only when it fires: no cost per request.
+    /// Waits for the peer until its deadline has passed: that of an idle connection, of a split head since its first byte, or
+    /// of a reader that takes nothing.
     #[cold]
-    fn wait(&mut self, core: &Core, cx: &mut Context<'_>, limit: Duration) -> Poll<Exit> {
-        let now = seconds(core.clock.mono());
-        // A reader that takes nothing is waited for; the rest of a head behind it is not looked at meanwhile.
+    fn wait(&mut self, core: &Core, cx: &mut Context<'_>) -> Poll<()> {
         let (since, limit) = match self.started {
+            // The rest of a head behind it is not looked at meanwhile.
             _ if self.pending.is_some() => (self.last, self.timeouts.body),
-            0 => (self.last, limit),
-            started => (started - 1, self.timeouts.head),
+            // While the process drains, a connection without a request gets a moment for the one that may be on its way.
+            0 if core.gateway.is_draining() => (self.last, self.timeouts.idle.min(DRAINING)),
+            0 => (self.last, self.timeouts.idle),
+            started => (started, self.timeouts.head),
         };
-        // While the process drains, a connection without a request gets a moment for the one that may be on its way.
-        let resting = self.started == 0 && self.pending.is_none();
-        let limit = if resting && core.gateway.is_draining() { limit.min(DRAINING) } else { limit };
-        let limit = limit.as_secs().max(1) as u32;
-        let waited = now.saturating_sub(since);
-        if waited >= limit {
-            return Poll::Ready(Exit::Closed);
-        }
-        let at = Instant::now() + Duration::from_secs(u64::from(limit - waited));
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if timer.is_elapsed() || timer.deadline() > at {
-            timer.as_mut().reset(at);
-        }
-        match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => {
-                cx.waker().wake_by_ref();
+        let waited = Duration::from_nanos(core.clock.mono().saturating_sub(since));
+        match limit.checked_sub(waited).filter(|rest| !rest.is_zero()) {
+            Some(rest) => {
+                self.alarm.wake_in(rest, cx);
                 Poll::Pending
             }
-            Poll::Pending => Poll::Pending,
+            None => Poll::Ready(()),
         }
+    }
+
+    /// Nothing came in time. Who has begun a request is told so.
+    #[cold]
+    fn give_up(&mut self, core: &mut Core) -> Step {
+        let carry = std::mem::take(&mut self.carry);
+        self.started = 0;
+        // Empty lines before a request are no part of it (RFC 9112 §2.2), and HTTP/2's preface is none.
+        if carry.iter().all(|b| matches!(b, b'\r' | b'\n')) || carry.starts_with(b"PRI *") {
+            return Step::Exit(Exit::Closed);
+        }
+        let (now, id) = (core.clock.now(), core.ids.draw());
+        let head = Head::new(Cow::Borrowed(&carry), Version::Http11);
+        refuse(core, Exchange::new(head, self.connection, now, id), Refusal::Timeout);
+        Step::Exit(Exit::Answered)
     }
 }
 
@@ -337,7 +345,7 @@ fn answer(core: &mut Core, mut exchange: Exchange<'_>) -> Option<Exit> {
         Stop::Waiting(need) => Some(Exit::Wait(Box::new(exchange.into_owned()), parts.context.plan.clone(), need)),
         Stop::Answered => {
             let close = write(&mut parts, &exchange);
-            close.then_some(Exit::Closed)
+            close.then_some(Exit::Answered)
         }
     }
 }
@@ -379,8 +387,4 @@ fn refuse(core: &mut Core, mut exchange: Exchange<'_>, refusal: Refusal) {
     let mut parts = core.parts();
     fail(&mut exchange, &mut parts.context, Fault::Refused(refusal));
     write(&mut parts, &exchange);
-}
-
-fn seconds(mono: u64) -> u32 {
-    (mono / 1_000_000_000) as u32
 }

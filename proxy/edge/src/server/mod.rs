@@ -9,6 +9,7 @@ pub mod connections;
 pub mod core;
 pub mod downstream;
 pub mod drive;
+pub mod farewell;
 pub mod gateway;
 pub mod http2;
 pub mod lane;

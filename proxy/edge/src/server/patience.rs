@@ -2,9 +2,11 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
 
 /// Waits for `future` no longer than `limit`. It is asked once before a timer is set.
 pub async fn within<T>(limit: Duration, future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -16,5 +18,71 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = io::Result<
     match at_once.await {
         Some(result) => result,
         None => tokio::time::timeout(limit, future).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+/// Wakes a task that waits. It is set once and stays, however often what it waits for moves on: who is woken too early sets
+/// it again for the rest. So it costs nothing per request.
+#[derive(Debug, Default)]
+pub struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// It will wake the task some time.
+    pub const fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Wakes the task in `rest`, or earlier.
+    pub fn wake_in(&mut self, rest: Duration, cx: &mut Context<'_>) {
+        let at = Instant::now() + rest;
+        let timer = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if timer.is_elapsed() || timer.deadline() > at {
+            timer.as_mut().reset(at);
+        }
+        if timer.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    async fn set(alarm: &mut Alarm, rest: Duration) {
+        poll_fn(|cx| {
+            alarm.wake_in(rest, cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    async fn woken(alarm: &mut Alarm, rest: Duration) -> Duration {
+        let begun = Instant::now();
+        let mut polled = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut polled, true) {
+                return Poll::Ready(());
+            }
+            alarm.wake_in(rest, cx);
+            Poll::Pending
+        })
+        .await;
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_is_as_early_as_the_earliest_wish() {
+        let mut alarm = Alarm::default();
+        assert!(!alarm.is_set());
+        assert_eq!(woken(&mut alarm, 300 * MS).await, 300 * MS);
+        assert_eq!(woken(&mut alarm, 200 * MS).await, 200 * MS, "it has rung, and is set again");
+        set(&mut alarm, 500 * MS).await;
+        assert_eq!(woken(&mut alarm, 100 * MS).await, 100 * MS);
+        set(&mut alarm, 100 * MS).await;
+        assert_eq!(woken(&mut alarm, 500 * MS).await, 100 * MS, "an earlier one stays");
     }
 }

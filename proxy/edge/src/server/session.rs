@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use pingora_core::ErrorType;
+use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 
 use super::core::with;
@@ -27,14 +28,24 @@ use crate::stage::frame::{self, Refusal};
 use crate::stage::prepare::BodyLength;
 use crate::stage::{Exchange, Fault, Stop};
 
-/// Serves the request that `bytes` begin with. The connection comes back if it can carry another.
+/// What is left of a connection.
+pub enum After<S> {
+    /// Another request may follow; this was read behind the last one.
+    Open(EdgeStream<S>, Option<BytesMut>),
+    /// It has had its last answer, and the client may be sending on.
+    Answered(EdgeStream<S>),
+    /// It broke.
+    Broken,
+}
+
+/// Serves the request that `bytes` begin with.
 pub async fn serve<S: Transport>(
     mut stream: EdgeStream<S>,
     bytes: &[u8],
     connection: Connection,
     closing: bool,
-) -> Option<(EdgeStream<S>, Option<BytesMut>)> {
-    let plan = with(|core| core.plan())?;
+) -> After<S> {
+    let Some(plan) = with(|core| core.plan()) else { return After::Broken };
     stream.set_writing(Writing::Http1);
     let malformed = watch(&mut stream, bytes).is_err();
     let mut session = ServerSession::new_http1(Box::new(stream));
@@ -49,16 +60,16 @@ pub async fn serve<S: Transport>(
         Ok(Err(_)) => {
             // Stricter in something than the lane is: the client is told, in Pingora's words.
             let _ = session.respond_error(400).await;
-            return None;
+            return last(session).await;
         }
-        Ok(Ok(false)) | Err(_) => return None,
+        Ok(Ok(false)) | Err(_) => return After::Broken,
     }
     let mut down = SessionDownstream::new(session, &plan);
     down.malformed = malformed;
     match request(&mut down, &plan, connection, closing).await {
         Arrival::Broken => {
             down.break_off::<S>();
-            None
+            After::Broken
         }
         Arrival::Open | Arrival::Close => give_back(down.session).await,
     }
@@ -125,15 +136,31 @@ fn refuse(head: &Head<'_>, length: BodyLength, plan: &Plan) -> Option<Refusal> {
     }
 }
 
-/// What is left of the request's body is read away, within bounds, or the connection ends.
-async fn give_back<S: Transport>(mut session: ServerSession) -> Option<(EdgeStream<S>, Option<BytesMut>)> {
-    if !session.is_body_done() {
-        session.set_keepalive(None);
+/// The connection, for another request if there can be one.
+async fn give_back<S: Transport>(mut session: ServerSession) -> After<S> {
+    if session.get_keepalive().is_none() || !session.is_body_done() {
+        return last(session).await;
     }
-    let (stream, rest) = session.finish().await.ok()??.into_parts();
-    let mut stream = EdgeStream::reclaim(stream)?;
+    let Ok(Some(reusable)) = session.finish().await else { return After::Broken };
+    let (stream, rest) = reusable.into_parts();
+    reclaim(stream).map_or(After::Broken, |stream| After::Open(stream, rest))
+}
+
+/// The connection after its last answer. What is left of the request is for the farewell to read away.
+async fn last<S: Transport>(mut session: ServerSession) -> After<S> {
+    let ended = session.finish_body().await;
+    match session {
+        ServerSession::H1(session) if ended.is_ok() => {
+            reclaim(session.into_inner()).map_or(After::Broken, After::Answered)
+        }
+        _ => After::Broken,
+    }
+}
+
+fn reclaim<S: Transport>(stream: Stream) -> Option<EdgeStream<S>> {
+    let mut stream = *EdgeStream::reclaim(stream)?;
     stream.set_writing(Writing::Direct);
-    Some((*stream, rest))
+    Some(stream)
 }
 
 /// The client's side of a request that came through `ServerSession`.

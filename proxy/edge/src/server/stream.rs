@@ -29,6 +29,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
+use super::farewell;
 use super::tls::TlsDomain;
 use crate::message::chunks::Chunks;
 
@@ -132,6 +133,14 @@ impl<S: Transport> EdgeStream<S> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Waits until the client has seen the end that it was told, or has had the time for it. What it still sends is read away:
+    /// left unread, it would become a reset that takes the last answer from under the client's eyes.
+    pub async fn linger(&self) {
+        if let Some(tcp) = self.transport.tcp() {
+            farewell::linger(tcp).await;
+        }
     }
 
     /// The connection will end with a reset, which no client takes for the end of an answer.

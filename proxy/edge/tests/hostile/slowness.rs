@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// A deadline of a second, kept by a worker that looks at whole seconds, on a machine with other work.
+/// A deadline of at most a second, on a machine with other work.
 const SOON: Duration = Duration::from_secs(5);
+const BRIEF: Duration = Duration::from_millis(300);
 
 /// Sends a byte every now and then until the gateway has had enough; how long that took.
 fn dribble(client: &mut Client, bytes: &[u8]) -> Duration {
@@ -47,14 +48,55 @@ fn a_head_has_a_deadline_as_a_whole() {
 }
 
 #[test]
+fn a_head_that_began_is_answered_when_its_time_is_up() {
+    for way in WAYS {
+        let mut scene = Scene::by(way, "timeouts = { head = \"300ms\", idle = \"30s\" }");
+        for (before, begun) in
+            [("", "G"), ("", "GET /x HTTP/1.1\r\nHost: a\r\n"), ("\r\n", "GET /x"), (WHOLE, "GET /x")]
+        {
+            let mut client = scene.connect();
+            let at = Instant::now();
+            client.send(before).send(begun);
+            if before == WHOLE {
+                assert_eq!(client.read().text(), "mock");
+            }
+            let response = client.read();
+            assert!((BRIEF..SOON).contains(&at.elapsed()), "{begun:?}: {:?}", at.elapsed());
+            assert_eq!((response.status, response.text()), (408, r#"{"message":"Request timed out"}"#), "{begun:?}");
+            is_a_plain_refusal(&response);
+            assert!(response.closes() && client.is_closed());
+        }
+        assert!(scene.origin.bytes().is_empty());
+        scene.is_clean("heads that began");
+    }
+}
+
+const WHOLE: &str = "GET /mock HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// The head behind a request that takes its time has its own once it is looked at.
+#[test]
+fn a_head_s_time_begins_when_it_can_be_read() {
+    let origin = Recorder::start(|_| {
+        std::thread::park_timeout(BRIEF * 2);
+        support::Answer::ok("late")
+    });
+    let text = HOSTILE.replace("@TOP@", "timeouts = { head = \"300ms\" }").replace("@LISTENER@", "");
+    let gateway = Gateway::start(&text.replace("@ORIGIN@", &origin.address().to_string()));
+    let mut client = gateway.connect();
+    client.send("GET /x HTTP/1.1\r\nHost: a\r\n\r\nGET /mock HT");
+    assert_eq!(client.read().text(), "late");
+    assert_eq!(client.send("TP/1.1\r\nHost: a\r\n\r\n").read().text(), "mock");
+}
+
+#[test]
 fn a_body_has_a_deadline_between_reads() {
-    let mut scene = Scene::new("timeouts = { body = \"1s\" }");
+    let mut scene = Scene::new("timeouts = { body = \"300ms\" }");
     for head in ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n5\r\nhal"] {
         let begun = Instant::now();
         let mut client = scene.connect();
         client.send(format!("POST /x HTTP/1.1\r\nHost: a\r\n{head}"));
         let answers = client.read_all();
-        assert!(answers.iter().all(|r| r.status == 408) && answers.len() < 2, "{answers:?}");
+        assert!(answers.iter().all(|r| r.status == 408 && r.closes()) && answers.len() == 1, "{answers:?}");
         assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
     }
     assert!(scene.origin.requests().is_empty());
@@ -62,13 +104,28 @@ fn a_body_has_a_deadline_between_reads() {
 }
 
 #[test]
-fn an_idle_connection_is_closed() {
-    let scene = Scene::new("timeouts = { idle = \"1s\" }");
-    let (mut silent, mut kept) = (scene.connect(), scene.connect());
-    let begun = Instant::now();
-    assert_eq!(kept.get("/mock").status, 200);
-    assert!(silent.is_closed() && kept.is_closed());
-    assert!((Duration::from_millis(500)..SOON).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+fn an_idle_connection_is_closed_without_a_word() {
+    for way in WAYS {
+        let scene = Scene::by(way, "timeouts = { idle = \"300ms\" }");
+        let (mut silent, mut kept, mut blank) = (scene.connect(), scene.connect(), scene.connect());
+        let begun = Instant::now();
+        assert_eq!(kept.get("/mock").status, 200);
+        blank.send("\r\n");
+        assert!(silent.is_closed() && kept.is_closed());
+        assert!((BRIEF..SOON).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        assert_eq!(blank.read_all().len(), 0);
+    }
+}
+
+#[test]
+fn a_handshake_has_a_deadline() {
+    let mut scene = Scene::by(Way::Tls, "timeouts = { handshake = \"300ms\" }");
+    for bytes in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abcdefgh"] {
+        let begun = Instant::now();
+        assert!(scene.gateway.connect().send(bytes).is_closed());
+        assert!((BRIEF..SOON).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+    scene.is_clean("slow handshakes");
 }
 
 #[test]
