@@ -24,4 +24,4 @@ pub mod network;
 pub mod throttle;
 
 pub use network::{CidrSet, NetworkRules, NetworkVerdict};
-pub use throttle::{Bucket, InFlight, Lease, RateLimit, RateLimitError, give_back_all, take_all};
+pub use throttle::{Bucket, Frozen, InFlight, Lease, Level, RateLimit, RateLimitError, give_back_all, take_all};

@@ -13,8 +13,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::RateLimit;
 use super::terms::Terms;
+use super::{Level, RateLimit};
+
+/// What a frozen bucket earned before.
+#[derive(Debug, Clone, Copy)]
+pub struct Frozen {
+    multiplier: u64,
+}
 
 /// A token bucket of one cache line. Starts full.
 ///
@@ -88,6 +94,51 @@ impl Bucket {
         if !new.same_limit(old) {
             self.replace(&old, new, &replacing);
         }
+    }
+
+    /// Stops earning, so that another bucket may earn in this one's place. What it holds stays, and can be taken.
+    pub fn freeze(&self, now: u64) -> Frozen {
+        let replacing = self.lock();
+        let (_, old) = self.read();
+        self.replace(&old, old.anchored_at(now.max(old.anchor)).at_rest(), &replacing);
+        Frozen { multiplier: old.multiplier }
+    }
+
+    /// Earns again from `now` on, as before it was frozen.
+    pub fn thaw(&self, frozen: Frozen, now: u64) {
+        let replacing = self.lock();
+        let (_, old) = self.read();
+        let new = Terms { multiplier: frozen.multiplier, ..old.anchored_at(now.max(old.anchor)) };
+        self.replace(&old, new, &replacing);
+    }
+
+    /// Takes what it holds but for `keep` tokens: one step, so that nothing is taken twice.
+    pub fn take_all_but(&self, keep: u32, now: u64) -> Level {
+        loop {
+            let (state, terms) = self.current(now);
+            let keep = i64::from(keep) << terms.precision;
+            let surplus = u64::try_from(terms.level(state.spent, now) - keep).unwrap_or(0);
+            let spent = state.spent.max(terms.earned(now)) + surplus;
+            if surplus == 0 || self.advance(state, State { spent, ..state }) {
+                return Level::of_units(surplus, terms.precision);
+            }
+        }
+    }
+
+    /// Puts in what another bucket held; what is over the burst is lost.
+    pub fn add(&self, level: Level) {
+        loop {
+            let (state, terms) = self.read();
+            let spent = state.spent.saturating_sub(level.in_units(terms.precision));
+            if self.advance(state, State { spent, ..state }) {
+                return;
+            }
+        }
+    }
+
+    /// Takes up to so many tokens, and says how many there were.
+    pub fn take_up_to(&self, tokens: u32, now: u64) -> u32 {
+        (0..tokens).take_while(|_| self.take(now)).count() as u32
     }
 
     /// State and terms, with the anchor near enough to `now` for amounts to fit.
@@ -225,5 +276,7 @@ impl TermsCell {
     }
 }
 
+#[cfg(test)]
+mod hand_over;
 #[cfg(test)]
 mod tests;

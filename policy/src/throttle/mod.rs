@@ -6,11 +6,13 @@
 
 mod bucket;
 mod in_flight;
+mod level;
 mod limit;
 mod order;
 mod terms;
 
-pub use bucket::Bucket;
+pub use bucket::{Bucket, Frozen};
 pub use in_flight::{InFlight, Lease};
+pub use level::Level;
 pub use limit::{RateLimit, RateLimitError};
 pub use order::{give_back_all, take_all};

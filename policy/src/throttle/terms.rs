@@ -21,7 +21,7 @@ pub(super) const HORIZON: u64 = 1 << 52;
 const UNITS_PER_SECOND: f64 = NANOS_PER_SECOND as f64 * (1u64 << 7) as f64;
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 /// The finest unit: the largest burst is then below 2^59 units.
-const MAX_PRECISION: u8 = 27;
+pub(super) const MAX_PRECISION: u8 = 27;
 /// Above every amount that a bucket can hold; what is earned over years stops here.
 const EARNED_MAX: u64 = 1 << 62;
 
@@ -53,6 +53,11 @@ impl Terms {
 
     pub(super) fn anchored_at(self, anchor: u64) -> Self {
         Self { anchor, ..self }
+    }
+
+    /// The same bucket, earning nothing.
+    pub(super) fn at_rest(self) -> Self {
+        Self { multiplier: 0, ..self }
     }
 
     pub(super) fn same_limit(self, other: Self) -> bool {
