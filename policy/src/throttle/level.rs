@@ -22,6 +22,11 @@ impl Level {
         self.0
     }
 
+    /// Whole tokens.
+    pub fn tokens(self) -> u32 {
+        (self.0 >> MAX_PRECISION) as u32
+    }
+
     pub(super) fn of_units(units: u64, precision: u8) -> Self {
         Self(units << (MAX_PRECISION - precision))
     }

@@ -10,3 +10,4 @@ pub mod plan;
 pub mod replay;
 pub mod server;
 pub mod stage;
+mod unix_socket;

@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod run;
+pub mod upgrade;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,8 @@ pub struct Cli {
 enum Command {
     /// Run the gateway.
     Run(run::Run),
+    /// Have the running gateway replaced by the binary that is installed now, without losing a request.
+    Upgrade(upgrade::Upgrade),
     /// Check a configuration and report every finding at once.
     Check(check::Check),
     /// Work with the response cache.
@@ -40,6 +43,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Run(run) => run.run(),
+            Command::Upgrade(upgrade) => upgrade.run(),
             Command::Check(check) => check.run(),
             Command::Cache(cache) => cache.run(),
             Command::Demo(demo) => demo.run(),

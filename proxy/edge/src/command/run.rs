@@ -1,14 +1,13 @@
 //! `sluice run`: the gateway.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use pingora_core::server::configuration::{Opt, ServerConf};
+use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,11 +18,9 @@ use crate::observe::process_log;
 use crate::server::gateway::Gateway;
 use crate::server::reload::Reloader;
 use crate::server::service::Worker;
-use crate::server::socket::{bind, check_keys, fd_key};
+use crate::server::socket::{Waiting, bind, socket_name};
+use crate::server::upgrade::Predecessor;
 use crate::server::{BACKLOG, admin};
-
-/// How often an upgraded process looks whether the demo origin's address is free.
-const TAKE_OVER: Duration = Duration::from_millis(100);
 
 /// Runs the gateway.
 #[derive(Debug, clap::Args)]
@@ -31,7 +28,7 @@ pub struct Run {
     /// The configuration file.
     #[arg(value_name = "FILE", default_value = "config/sluice.toml")]
     file: PathBuf,
-    /// Takes the listening sockets over from the process that runs; then send that one SIGQUIT.
+    /// Takes over from the process that runs, which then ends as soon as its requests have.
     #[arg(long)]
     upgrade: bool,
 }
@@ -60,87 +57,93 @@ impl Run {
 
     fn serve(&self, configuration: &Configuration) -> anyhow::Result<()> {
         let process_log = process_log::init(&configuration.node.log).context("the process log")?;
-        let gateway = Arc::new(Gateway::new(configuration, &self.file, process_log)?);
-        let _demo = configuration.node.demo.map(|address| self.demo(address)).transpose()?;
-        let workers = self.workers(configuration, &gateway)?;
-        let _admin = configuration.node.admin.as_ref().map(|a| self.admin(a, &gateway)).transpose()?;
-        let mut server = Server::new_with_opt_and_conf(self.options(), server_conf(configuration));
+        let mut predecessor = self.predecessor(configuration)?;
+        let sockets = sockets(configuration, predecessor.as_mut())?;
+        let demo_address = configuration.node.demo;
+        let demo_before = predecessor.as_mut().and_then(|before| before.socket(&demo_name(demo_address?)));
+        let gateway = Arc::new(Gateway::after(predecessor, configuration, &self.file, process_log)?);
+        let _demo = demo_address.map(|address| demo(address, demo_before, &gateway)).transpose()?;
+        if let Some(admin) = &configuration.node.admin {
+            gateway.life.keep_admin(start_admin(admin, &gateway)?);
+        }
+        make_directory(&configuration.node.upgrade_socket);
+        let mut server = Server::new_with_opt_and_conf(None, server_conf(configuration));
         server.bootstrap();
-        for worker in workers {
-            server.add_service(worker);
+        for (core, sockets) in sockets.into_iter().enumerate() {
+            server.add_service(Worker { name: format!("edge-{core}"), core, gateway: gateway.clone(), sockets });
         }
         server.add_service(Reloader { gateway: gateway.clone() });
         server.run(RunArgs { shutdown_signal: Box::new(Signals { gateway }) });
         Ok(())
     }
 
-    /// At an upgrade the address is taken until the process before has gone.
-    fn demo(&self, address: SocketAddr) -> anyhow::Result<Option<Demo>> {
-        if !self.upgrade {
-            return crate::demo::serve(address).map(Some).with_context(|| format!("the demo origin on {address}"));
-        }
-        let take_over = move || loop {
-            if let Ok(_demo) = crate::demo::serve(address) {
-                loop {
-                    std::thread::park();
-                }
-            }
-            std::thread::sleep(TAKE_OVER);
-        };
-        std::thread::Builder::new().name("demo-take-over".into()).spawn(take_over)?;
-        Ok(None)
+    /// The process to take over from.
+    fn predecessor(&self, configuration: &Configuration) -> anyhow::Result<Option<Predecessor>> {
+        let meet = || Predecessor::meet(&configuration.node.upgrade_socket);
+        self.upgrade.then(meet).transpose().context("the upgrade")
     }
+}
 
-    fn options(&self) -> Option<Opt> {
-        self.upgrade.then(|| Opt { upgrade: true, ..Opt::default() })
-    }
+/// The demo origin, on the socket of the process before if that had one.
+fn demo(address: SocketAddr, before: Option<TcpListener>, gateway: &Gateway) -> anyhow::Result<Demo> {
+    let serve = || {
+        let listener = before.map_or_else(|| crate::demo::bind(address), Ok)?;
+        gateway.life.keep_socket(demo_name(address), listener.try_clone()?.into());
+        crate::demo::serve_while(listener, gateway.life.accepting())
+    };
+    serve().with_context(|| format!("the demo origin on {address}"))
+}
 
-    /// All sockets are bound before anything runs, so that a taken address is an error of the start.
-    fn workers(&self, configuration: &Configuration, gateway: &Arc<Gateway>) -> anyhow::Result<Vec<Worker>> {
-        let addresses: Vec<_> = configuration.listeners.iter().map(|l| l.address).collect();
-        let cores = 0..configuration.node.threads;
-        let keys: Vec<_> = cores.clone().flat_map(|core| addresses.iter().map(move |a| fd_key(*a, core))).collect();
-        check_keys(&keys)?;
-        let worker = |core| {
-            let socket = |address: &SocketAddr| match self.upgrade {
-                true => Ok(None),
-                false => bind(*address, BACKLOG).map(Some).with_context(|| format!("{address}")),
-            };
-            let sockets = addresses.iter().map(socket).collect::<anyhow::Result<_>>()?;
-            Ok(Worker { name: format!("edge-{core}"), core, gateway: gateway.clone(), sockets })
-        };
-        cores.map(worker).collect()
-    }
+/// Names its socket in the hand-over.
+fn demo_name(address: SocketAddr) -> String {
+    format!("demo {address}")
+}
 
-    fn admin(&self, admin: &Admin, gateway: &Arc<Gateway>) -> anyhow::Result<AdminServer> {
-        admin::watch(gateway);
-        let token = admin.token_file.as_deref().map(Token::from_file).transpose().context("the admin token")?;
-        // Both processes of an upgrade listen for a while.
-        let options = Options { token, shared: true, ..Options::default() };
-        AdminServer::start(&admin.endpoint, admin::routes(gateway), options).context("the admin listener")
+/// Each worker's sockets, in the order of the listeners. A taken address is an error of the start: all are bound before
+/// anything runs.
+fn sockets(configuration: &Configuration, mut before: Option<&mut Predecessor>) -> anyhow::Result<Vec<Vec<Waiting>>> {
+    let mut socket = |address: SocketAddr, core| match &mut before {
+        None => bind(address, BACKLOG).map(Waiting::Listening),
+        Some(before) => match before.socket(&socket_name(address, core)) {
+            Some(socket) => Waiting::inherited(socket, address),
+            None => Waiting::bind(address),
+        },
+    };
+    let mut worker = |core| {
+        let addresses = configuration.listeners.iter().map(|l| l.address);
+        addresses.map(|a| socket(a, core).with_context(|| format!("{a}"))).collect::<anyhow::Result<_>>()
+    };
+    (0..configuration.node.threads).map(&mut worker).collect()
+}
+
+fn start_admin(admin: &Admin, gateway: &Arc<Gateway>) -> anyhow::Result<AdminServer> {
+    admin::watch(gateway);
+    let token = admin.token_file.as_deref().map(Token::from_file).transpose().context("the admin token")?;
+    // Both processes of an upgrade listen for a while.
+    let options = Options { token, shared: true, ..Options::default() };
+    AdminServer::start(&admin.endpoint, admin::routes(gateway), options).context("the admin listener")
+}
+
+/// Without it there is no upgrade; everything else works.
+fn make_directory(socket: &Path) {
+    let Some(directory) = socket.parent().filter(|d| !d.as_os_str().is_empty() && !d.exists()) else { return };
+    if let Err(error) = std::fs::create_dir_all(directory) {
+        tracing::warn!(%error, directory = %directory.display(), "no upgrade will be possible");
     }
 }
 
 fn server_conf(configuration: &Configuration) -> ServerConf {
-    let socket = &configuration.node.upgrade_socket;
-    if let Some(directory) = socket.parent().filter(|d| !d.exists()) {
-        // Without it there is no upgrade; everything else works.
-        if let Err(error) = std::fs::create_dir_all(directory) {
-            tracing::warn!(%error, directory = %directory.display(), "no upgrade will be possible");
-        }
-    }
     ServerConf {
         work_stealing: false,
         threads: 1,
-        upgrade_sock: socket.display().to_string(),
         grace_period_seconds: Some(configuration.node.shutdown_grace.as_secs()),
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     }
 }
 
-/// SIGTERM ends gracefully, SIGQUIT hands over to the next process, SIGINT ends at once. A second SIGTERM or SIGINT does
-/// not wait for anybody.
+/// SIGTERM ends gracefully, SIGUSR2 starts the next process, SIGINT ends at once. A second SIGTERM or SIGINT does not wait
+/// for anybody. SIGQUIT is how some are told that the next process is there; here that one says so itself.
 struct Signals {
     gateway: Arc<Gateway>,
 }
@@ -148,21 +151,37 @@ struct Signals {
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
-        let signals = (signal(SignalKind::quit()), signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-        let (Ok(mut quit), Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::user_defined2(), SignalKind::quit()];
+        let [Ok(mut terminate), Ok(mut interrupt), Ok(mut upgrade), Ok(mut quit)] = kinds.map(signal) else {
             return ShutdownSignal::FastShutdown;
         };
-        tokio::select! {
-            _ = quit.recv() => ShutdownSignal::GracefulUpgrade,
-            _ = terminate.recv() => {
-                self.gateway.stop();
-                tokio::spawn(async move {
-                    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-                    std::process::exit(130);
-                });
-                ShutdownSignal::GracefulTerminate
+        loop {
+            tokio::select! {
+                () = self.gateway.life.left() => break,
+                _ = terminate.recv() => break self.gateway.drain(),
+                _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
+                _ = upgrade.recv() => self.launch(),
+                _ = quit.recv() => tracing::info!("an upgrade needs no SIGQUIT; SIGTERM ends this process"),
             }
-            _ = interrupt.recv() => ShutdownSignal::FastShutdown,
+        }
+        tokio::spawn(async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            std::process::exit(130);
+        });
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+impl Signals {
+    /// Starts the next process, on a thread of its own, for that takes a while.
+    fn launch(&self) {
+        let gateway = self.gateway.clone();
+        let launch = move || match gateway.launcher.launch(&gateway) {
+            Ok(pid) => tracing::info!(pid, "the next process serves"),
+            Err(error) => tracing::error!(%error, "no upgrade"),
+        };
+        if let Err(error) = std::thread::Builder::new().name("launch".into()).spawn(launch) {
+            tracing::error!(%error, "no upgrade");
         }
     }
 }

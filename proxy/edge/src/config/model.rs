@@ -51,7 +51,7 @@ pub struct Node {
     pub log: ProcessLog,
     /// Sluice's own demo origin beside the gateway.
     pub demo: Option<SocketAddr>,
-    /// UNIX socket over which listening sockets are handed to the next process.
+    /// UNIX socket at which the next process takes over.
     pub upgrade_socket: PathBuf,
     /// How long open connections may go on after a stop or an upgrade.
     pub shutdown_grace: Duration,

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 pub use self::answer::BODY_SIZE;
 use self::counter::Counter;
@@ -77,7 +77,15 @@ impl Drop for Demo {
 /// # Errors
 /// What the operating system says about the socket, the thread or the event queue.
 pub fn serve(address: SocketAddr) -> io::Result<Demo> {
-    let listener = bind(address)?;
+    serve_while(bind(address)?, watch::channel(true).1)
+}
+
+/// Serves `listener` on a thread of its own, and takes in new connections while `accepting` is true; at an upgrade they
+/// are another process's.
+///
+/// # Errors
+/// What the operating system says about the socket, the thread or the event queue.
+pub fn serve_while(listener: TcpListener, accepting: watch::Receiver<bool>) -> io::Result<Demo> {
     let address = listener.local_addr()?;
     let counter = Arc::new(Counter::default());
     let (stop, stopped) = oneshot::channel();
@@ -85,7 +93,7 @@ pub fn serve(address: SocketAddr) -> io::Result<Demo> {
     let thread = std::thread::Builder::new().name("demo-origin".to_owned()).spawn(move || {
         let served = runtime.block_on(async {
             tokio::select! {
-                result = accept(listener, shared) => result,
+                result = accept(listener, shared, accepting) => result,
                 _ = stopped => Ok(()),
             }
         });
@@ -101,7 +109,7 @@ pub fn serve(address: SocketAddr) -> io::Result<Demo> {
 /// # Errors
 /// What the operating system says about the event queue or the listening socket.
 pub fn run(listener: TcpListener) -> io::Result<()> {
-    runtime()?.block_on(accept(listener, Arc::default()))
+    runtime()?.block_on(accept(listener, Arc::default(), watch::channel(true).1))
 }
 
 /// A listening socket with a backlog that a load test fits in.
@@ -124,11 +132,19 @@ fn runtime() -> io::Result<Runtime> {
 /// How long no connection is accepted after that has failed.
 const BREATH: Duration = Duration::from_millis(10);
 
-async fn accept(listener: TcpListener, counter: Arc<Counter>) -> io::Result<()> {
+async fn accept(listener: TcpListener, counter: Arc<Counter>, mut accepting: watch::Receiver<bool>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
-        match listener.accept().await {
+        // Where nobody is left to change it, it stays as it is.
+        if accepting.wait_for(|accepting| *accepting).await.is_err() && !*accepting.borrow() {
+            return Ok(());
+        }
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Ok(()) = accepting.changed() => continue,
+        };
+        match accepted {
             Ok((stream, _)) => {
                 stream.set_nodelay(true).ok();
                 tokio::spawn(connection::serve(stream, counter.clone()));

@@ -25,6 +25,15 @@ impl<K: Eq + Hash, T> Registry<K, T> {
         made
     }
 
+    /// Everything that is alive, with its key.
+    pub fn alive_by_key(&self) -> Vec<(K, Arc<T>)>
+    where
+        K: Clone,
+    {
+        let alive = |(key, weak): (&K, &Weak<T>)| Some((key.clone(), weak.upgrade()?));
+        self.entries.lock().iter().filter_map(alive).collect()
+    }
+
     /// Everything that is alive.
     pub fn alive(&self) -> Vec<Arc<T>> {
         self.entries.lock().values().filter_map(Weak::upgrade).collect()

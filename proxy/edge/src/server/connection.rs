@@ -42,6 +42,7 @@ pub fn welcome(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, sh
 /// one's memory is given back.
 async fn prelude(mut stream: TcpStream, mut peer: SocketAddr, listener: Arc<Listener>, shutdown: ShutdownWatch) {
     let Some(limit) = with(|core| core.plan_ref().timeouts.handshake) else { return };
+    let _entering = Entering::new();
     let deadline = tokio::time::Instant::now() + limit;
     if listener.proxy_protocol {
         match tokio::time::timeout_at(deadline, proxy_protocol::read_header(&mut stream)).await {
@@ -76,6 +77,22 @@ async fn prelude(mut stream: TcpStream, mut peer: SocketAddr, listener: Arc<List
 fn refused(listener: &Listener, error: &dyn std::error::Error) {
     tracing::debug!(%error, address = %listener.address, "a connection was refused");
     with(|core| core.metrics().refused(listener.id));
+}
+
+/// The process does not end while a connection is about to become one.
+struct Entering;
+
+impl Entering {
+    fn new() -> Self {
+        with(|core| core.gateway.opened());
+        Self
+    }
+}
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        with(|core| core.gateway.closed());
+    }
 }
 
 /// Counts a connection while it is open.

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use sluice_cache::KeyHasher;
 
 use super::accounts::VOCABULARY;
+use super::life::Life;
 use super::listeners::{ListenerError, Listeners};
+use super::upgrade::{Launcher, Predecessor, await_successor};
 use crate::config::{Configuration, Finding, Node};
 use crate::message::date::Epoch;
 use crate::observe::access_log::{AccessLog, AccessLogError};
@@ -39,14 +41,15 @@ pub struct Gateway {
     pub listeners: Listeners,
     /// The process log's settings.
     pub process_log: ProcessLog,
+    /// From start to end.
+    pub life: Life,
+    /// Starts the next process.
+    pub launcher: Launcher,
     /// The node's settings with which the process began.
     pub(super) node: Node,
-    pub(super) reloading: parking_lot::Mutex<()>,
-    draining: AtomicBool,
-    stopping: AtomicBool,
-    open: AtomicUsize,
-    workers: AtomicUsize,
-    ready: AtomicUsize,
+    pub(super) reloading: Mutex<()>,
+    pub(super) handing: Mutex<()>,
+    predecessor: Mutex<Option<Predecessor>>,
     file: PathBuf,
 }
 
@@ -73,6 +76,16 @@ pub enum StartError {
 impl Gateway {
     /// A gateway for a checked configuration that was read from `file`.
     pub fn new(configuration: &Configuration, file: &Path, process_log: ProcessLog) -> Result<Self, StartError> {
+        Self::after(None, configuration, file, process_log)
+    }
+
+    /// The same, which takes over from a process that runs once its workers are ready.
+    pub fn after(
+        predecessor: Option<Predecessor>,
+        configuration: &Configuration,
+        file: &Path,
+        process_log: ProcessLog,
+    ) -> Result<Self, StartError> {
         let epoch = Epoch::start();
         let metrics = Metrics::new(VOCABULARY);
         let registries = Registries::default();
@@ -83,10 +96,11 @@ impl Gateway {
             listeners,
             process_log,
             node: configuration.node.clone(),
-            reloading: parking_lot::Mutex::new(()),
-            open: AtomicUsize::new(0),
-            workers: AtomicUsize::new(configuration.node.threads),
-            ready: AtomicUsize::new(0),
+            life: Life::new(configuration.node.threads, predecessor.is_none()),
+            launcher: Launcher::new(file),
+            reloading: Mutex::new(()),
+            handing: Mutex::new(()),
+            predecessor: Mutex::new(predecessor),
             epoch,
             plan: Arc::new(ArcSwap::from_pointee(plan)),
             hasher: KeyHasher::new(secret().map_err(StartError::Random)?),
@@ -94,73 +108,98 @@ impl Gateway {
             explain: Explain::default(),
             access_log: access_log.map(|l| AccessLog::start(l, configuration.node.threads)).transpose()?,
             registries,
-            draining: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
             file: file.into(),
         })
     }
 
     /// The process is ending: connections close when they have answered.
+    #[inline]
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Relaxed)
+        self.life.is_draining()
     }
 
     /// From now on connections close when they have answered.
     pub fn drain(&self) {
-        self.draining.store(true, Relaxed);
-    }
-
-    /// The process is ending, and nobody takes its sockets over.
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Relaxed)
-    }
-
-    /// As [`Gateway::drain`], where nobody takes the sockets over.
-    pub fn stop(&self) {
-        self.stopping.store(true, Relaxed);
-        self.drain();
+        self.life.drain();
     }
 
     /// A connection was accepted.
     pub fn opened(&self) {
-        self.open.fetch_add(1, Relaxed);
+        self.life.opened();
     }
 
     /// A connection has ended.
     pub fn closed(&self) {
-        self.open.fetch_sub(1, Relaxed);
+        self.life.closed();
     }
 
     /// Connections of all workers.
     pub fn open_connections(&self) -> usize {
-        self.open.load(Relaxed)
+        self.life.open_connections()
     }
 
-    /// A worker listens; the last one tells the service manager.
-    pub fn worker_ready(&self) {
-        if self.ready.fetch_add(1, Relaxed) + 1 == self.workers.load(Relaxed) {
-            tracing::info!("ready");
-            let pid = sd_notify::NotifyState::MainPid(std::process::id());
-            // Without a service manager there is nobody to tell.
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready, pid]);
+    /// Every worker accepts and none is ending.
+    pub fn is_ready(&self) -> bool {
+        self.life.is_ready()
+    }
+
+    /// A worker has its sockets. With the last one the process serves, at an upgrade in the place of the one before.
+    pub fn worker_ready(self: &Arc<Self>) {
+        if !self.life.worker_ready() {
+            return;
+        }
+        let Some(predecessor) = self.predecessor.lock().take() else {
+            await_successor(self, false);
+            return self.serves();
+        };
+        let gateway = self.clone();
+        // The worker must not wait for another process.
+        let take_over = move || gateway.take_over(predecessor);
+        if let Err(error) = std::thread::Builder::new().name("take-over".into()).spawn(take_over) {
+            tracing::error!(%error, "no thread to take over with");
+            std::process::exit(1);
         }
     }
 
-    /// Every worker listens and none is ending.
-    pub fn is_ready(&self) -> bool {
-        self.ready.load(Relaxed) >= self.workers.load(Relaxed) && !self.is_draining()
+    fn take_over(self: &Arc<Self>, predecessor: Predecessor) {
+        match predecessor.succeed(self) {
+            Ok(heir) => {
+                self.life.accept(true);
+                await_successor(self, true);
+                self.serves();
+                heir.settle(self);
+            }
+            Err(error) => {
+                tracing::error!(%error, "nothing is taken over");
+                std::process::exit(1);
+            }
+        }
+    }
+
+    /// Tells the log and the service manager.
+    fn serves(&self) {
+        tracing::info!("ready");
+        let pid = sd_notify::NotifyState::MainPid(std::process::id());
+        // Without a service manager there is nobody to tell.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready, pid]);
     }
 
     /// A worker's last connection has ended. With the last worker the process ends: all that would still happen is that
     /// Pingora waits for its grace period to pass.
     pub fn worker_done(&self) {
-        if self.ready.fetch_sub(1, Relaxed) == 1 {
+        if self.life.worker_done() {
             if let Some(log) = &self.access_log {
                 log.flush(Duration::from_secs(2));
             }
+            self.life.end();
             tracing::info!("every connection has ended");
             std::process::exit(0);
         }
+    }
+
+    /// Where the next process finds this one.
+    pub(super) fn upgrade_socket(&self) -> &Path {
+        &self.node.upgrade_socket
     }
 
     /// The configuration file.

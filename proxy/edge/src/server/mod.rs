@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod http2;
 pub mod lane;
 pub mod lane_downstream;
+pub mod life;
 pub mod listeners;
 pub mod patience;
 pub mod pingora_head;
@@ -25,6 +26,7 @@ pub mod session;
 pub mod socket;
 pub mod stream;
 pub mod tls;
+pub mod upgrade;
 
 /// Connections that may wait to be accepted, per socket; the system may allow fewer.
 pub const BACKLOG: i32 = 8192;

@@ -29,6 +29,9 @@ pub enum ReloadError {
     /// It does not compile.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// Another process has taken over.
+    #[error("this process is ending")]
+    Ending,
     /// A certificate, or something that a reload cannot change.
     #[error(transparent)]
     Listener(#[from] ListenerError),
@@ -53,6 +56,10 @@ impl Gateway {
     }
 
     fn try_reload(&self) -> Result<(), ReloadError> {
+        if self.is_draining() {
+            // Buckets that were handed over would fill again.
+            return Err(ReloadError::Ending);
+        }
         let (configuration, findings) = Configuration::load(self.file()).map_err(ReloadError::Configuration)?;
         for finding in &findings {
             tracing::warn!("{finding}");

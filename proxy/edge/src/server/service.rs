@@ -1,8 +1,8 @@
 //! One worker: a thread with its own socket on every listening address and its own event loop.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
-use std::os::fd::AsRawFd;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +10,15 @@ use async_trait::async_trait;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::closing;
 use super::connection;
 use super::core::{Core, with};
 use super::gateway::Gateway;
 use super::listeners::Listener;
-use super::socket::{adopt, fd_key};
+use super::socket::{Waiting, socket_name};
 
 /// A worker.
 pub struct Worker {
@@ -27,25 +28,15 @@ pub struct Worker {
     pub core: usize,
     /// What all workers share.
     pub gateway: Arc<Gateway>,
-    /// Its sockets, in the order of the listeners: bound ones, or none where the process before has them.
-    pub sockets: Vec<Option<StdListener>>,
+    /// Its sockets, in the order of the listeners.
+    pub sockets: Vec<Waiting>,
 }
 
 #[async_trait]
 impl Service for Worker {
-    async fn start_service(&mut self, fds: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
+    async fn start_service(&mut self, _: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         Core::install(&self.gateway);
-        let listeners = self.gateway.listeners.all.clone();
-        let mut doors = JoinSet::new();
-        for (listener, bound) in listeners.into_iter().zip(std::mem::take(&mut self.sockets)) {
-            match self.socket(fds.as_ref(), &listener, bound) {
-                Ok(socket) => {
-                    let accept = Accept { listener, shutdown: shutdown.clone() };
-                    doors.spawn(accept.run(socket));
-                }
-                Err(error) => tracing::error!(%error, address = %listener.address, "a worker cannot listen"),
-            }
-        }
+        let accepts = self.accept(&shutdown);
         self.gateway.worker_ready();
         let mut second = tokio::time::interval(Duration::from_secs(1));
         while !*shutdown.borrow() {
@@ -55,7 +46,10 @@ impl Service for Worker {
             }
         }
         self.gateway.drain();
-        doors.join_all().await;
+        for accept in accepts {
+            // What waited to be accepted is a connection by now.
+            let _ = accept.await;
+        }
         while self.gateway.open_connections() > 0 {
             second.tick().await;
             with(Core::tick);
@@ -73,43 +67,61 @@ impl Service for Worker {
     }
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
-        Some(self.gateway.listeners.all.iter().map(|l| fd_key(l.address, self.core)).collect())
+        Some(Vec::new())
     }
 }
 
 impl Worker {
-    /// The socket of the process before, or the one that was bound; either way it is noted for the process after.
-    fn socket(
-        &self,
-        fds: Option<&ListenFds>,
-        listener: &Listener,
-        bound: Option<StdListener>,
-    ) -> io::Result<TcpListener> {
-        let key = fd_key(listener.address, self.core);
-        let inherited = fds.and_then(|fds| fds.lock().get(&key).copied());
-        let socket = match (inherited, bound) {
-            (Some(descriptor), _) => adopt(descriptor, listener.address)?,
-            (None, Some(bound)) => bound,
-            (None, None) => super::socket::bind(listener.address, super::BACKLOG)?,
+    /// Starts to accept on every socket.
+    fn accept(&mut self, shutdown: &ShutdownWatch) -> Vec<JoinHandle<()>> {
+        let listeners = self.gateway.listeners.all.iter().cloned();
+        let start = |(listener, waiting): (Arc<Listener>, Waiting)| {
+            let name = socket_name(listener.address, self.core);
+            let mut accept = Accept { listener, name, gateway: self.gateway.clone(), shutdown: shutdown.clone() };
+            accept.keep(&waiting);
+            tokio::spawn(async move {
+                if let Err(error) = accept.run(waiting).await {
+                    tracing::error!(%error, address = %accept.listener.address, "a worker cannot listen");
+                }
+            })
         };
-        if let Some(fds) = fds {
-            fds.lock().add(key, socket.as_raw_fd());
-        }
-        TcpListener::from_std(socket)
+        listeners.zip(std::mem::take(&mut self.sockets)).map(start).collect()
     }
 }
 
 /// The accept loop of one socket.
 struct Accept {
     listener: Arc<Listener>,
+    name: String,
+    gateway: Arc<Gateway>,
     shutdown: ShutdownWatch,
 }
 
 impl Accept {
-    async fn run(mut self, socket: TcpListener) {
-        loop {
+    /// Notes a copy for the process after this one.
+    fn keep(&self, waiting: &Waiting) {
+        let Waiting::Listening(socket) = waiting else { return };
+        match socket.as_fd().try_clone_to_owned() {
+            Ok(copy) => self.gateway.life.keep_socket(self.name.clone(), copy),
+            Err(error) => tracing::warn!(%error, "an upgrade will not have the socket {}", self.name),
+        }
+    }
+
+    async fn run(&mut self, waiting: Waiting) -> io::Result<()> {
+        let mut accepting = self.gateway.life.accepting();
+        if !self.may_accept(&mut accepting).await {
+            return Ok(());
+        }
+        let is_new = matches!(waiting, Waiting::Bound(_));
+        let socket = Waiting::Listening(waiting.listen(super::BACKLOG)?);
+        if is_new {
+            self.keep(&socket);
+        }
+        let socket = TcpListener::from_std(socket.listen(super::BACKLOG)?)?;
+        while self.may_accept(&mut accepting).await {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
+                _ = accepting.changed() => continue,
                 _ = self.shutdown.changed() => break,
             };
             match accepted {
@@ -122,9 +134,24 @@ impl Accept {
             }
         }
         // At an upgrade the next process goes on with the socket, and with those who wait at it.
-        if with(|core| core.gateway.is_stopping()).unwrap_or_default() {
+        if !self.gateway.life.is_handed_over(&self.name) {
             closing::let_in(socket, |stream, peer| self.welcome(stream, peer)).await;
         }
+        Ok(())
+    }
+
+    /// Waits while another process may be about to accept; false if this one ends.
+    async fn may_accept(&mut self, accepting: &mut watch::Receiver<bool>) -> bool {
+        while !*self.shutdown.borrow() {
+            if *accepting.borrow_and_update() {
+                return true;
+            }
+            tokio::select! {
+                _ = accepting.changed() => {}
+                _ = self.shutdown.changed() => {}
+            }
+        }
+        false
     }
 
     fn welcome(&self, stream: TcpStream, peer: SocketAddr) {

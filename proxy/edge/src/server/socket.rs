@@ -1,36 +1,53 @@
 //! Listening sockets: made anew, or taken over from the process before this one.
 //!
 //! Each core has a socket of its own on the same address, so the kernel spreads connections and cores share no queue.
-//! The one place that turns a descriptor's number into an owned socket is here, and it takes each number only once.
 
-#![allow(unsafe_code)]
-
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
-use parking_lot::Mutex;
-use socket2::{Domain, Protocol, Socket, Type};
-use thiserror::Error;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-/// Sockets that one hand-over can carry.
-pub const MAX_SOCKETS: usize = 32;
-/// Bytes of all keys together, with a blank between two, that one hand-over can carry.
-pub const MAX_KEY_BYTES: usize = 2048;
+/// A worker's socket before the worker accepts.
+#[derive(Debug)]
+pub enum Waiting {
+    /// Connections may wait in its queue already.
+    Listening(TcpListener),
+    /// The address is known to be free. Nobody can connect yet: if this process does not come to serve after all,
+    /// nobody has waited in vain.
+    Bound(Socket),
+}
 
-/// Numbers that were taken over; a second owner would close a stranger's descriptor. At most [`MAX_SOCKETS`].
-static TAKEN: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
+impl Waiting {
+    /// Takes an address without listening on it.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        bound(address).map(Self::Bound)
+    }
 
-/// More sockets than an upgrade can hand to the next process.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum TooManySockets {
-    /// Addresses times workers.
-    #[error("{0} listening sockets (addresses × threads): an upgrade hands over at most {MAX_SOCKETS}")]
-    Count(usize),
-    /// The names of them all.
-    #[error("the names of the listening sockets take {0} bytes: an upgrade hands over less than {MAX_KEY_BYTES}")]
-    Names(usize),
+    /// A listening socket of the process before this one.
+    ///
+    /// # Errors
+    /// If it is no listening socket on `address`.
+    pub fn inherited(socket: TcpListener, address: SocketAddr) -> io::Result<Self> {
+        check(&SockRef::from(&socket), address)?;
+        Ok(Self::Listening(socket))
+    }
+
+    /// Listens, if it does not yet.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn listen(self, backlog: i32) -> io::Result<TcpListener> {
+        match self {
+            Self::Listening(socket) => Ok(socket),
+            Self::Bound(socket) => {
+                socket.listen(backlog)?;
+                Ok(socket.into())
+            }
+        }
+    }
 }
 
 /// Listens on an address. Several sockets may do so at once, one per core; an IPv6 socket takes IPv6 only.
@@ -38,6 +55,15 @@ pub enum TooManySockets {
 /// # Errors
 /// The operating system's.
 pub fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    Waiting::bind(address)?.listen(backlog)
+}
+
+/// Names a core's socket in the hand-over: `127.0.0.1:8080#0`.
+pub fn socket_name(address: SocketAddr, core: usize) -> String {
+    format!("{address}#{core}")
+}
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -46,46 +72,7 @@ pub fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(backlog)?;
-    Ok(socket.into())
-}
-
-/// Takes over a listening socket that the process before this one handed to us, and owns it from now on.
-///
-/// # Errors
-/// If the descriptor was taken before, or is no listening socket on `address`. It is left open then: it is not ours.
-pub fn adopt(descriptor: RawFd, address: SocketAddr) -> io::Result<TcpListener> {
-    if descriptor < 0 || !TAKEN.lock().insert(descriptor) {
-        return Err(io::Error::other(format!("descriptor {descriptor} was taken over before")));
-    }
-    // SAFETY: the number came over the upgrade socket, so nothing in this process owns it but the table that names it,
-    // which never closes what a service has claimed; `TAKEN` keeps it from a second owner. It is not closed until the
-    // check below has shown that it is the socket we were promised.
-    let socket = Socket::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
-    match check(&socket, address) {
-        Ok(()) => Ok(socket.into()),
-        Err(error) => {
-            TAKEN.lock().remove(&socket.into_raw_fd());
-            Err(error)
-        }
-    }
-}
-
-/// Names a core's socket in the hand-over: `127.0.0.1:8080#0`.
-pub fn fd_key(address: SocketAddr, core: usize) -> String {
-    format!("{address}#{core}")
-}
-
-/// Whether one hand-over can carry sockets of these names.
-///
-/// # Errors
-/// If there are too many of them.
-pub fn check_keys<K: AsRef<str>>(keys: &[K]) -> Result<(), TooManySockets> {
-    if keys.len() > MAX_SOCKETS {
-        return Err(TooManySockets::Count(keys.len()));
-    }
-    let bytes = keys.iter().map(|key| key.as_ref().len() + 1).sum::<usize>();
-    if bytes >= MAX_KEY_BYTES { Err(TooManySockets::Names(bytes)) } else { Ok(()) }
+    Ok(socket)
 }
 
 fn check(socket: &Socket, address: SocketAddr) -> io::Result<()> {
@@ -128,38 +115,28 @@ mod tests {
         assert!(v6.accept().is_err());
     }
 
-    /// One test for all, since a number that was taken stays taken for the process.
     #[test]
-    fn a_socket_is_taken_over_once_and_only_the_promised_one() {
+    fn only_the_promised_socket_is_taken_over() {
         let old = bind(loopback(), 16).unwrap();
         let address = old.local_addr().unwrap();
-        let descriptor = old.into_raw_fd();
-        let error = adopt(descriptor, loopback()).unwrap_err();
+        let error = Waiting::inherited(old.try_clone().unwrap(), loopback()).unwrap_err();
         assert!(error.to_string().contains(&address.to_string()), "{error}");
 
-        let plain = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        plain.bind(&loopback().into()).unwrap();
+        let Waiting::Bound(plain) = Waiting::bind(loopback()).unwrap() else { panic!("it listens") };
         let elsewhere = plain.local_addr().unwrap().as_socket().unwrap();
-        let error = adopt(plain.into_raw_fd(), elsewhere).unwrap_err();
+        assert!(TcpStream::connect(elsewhere).is_err(), "nobody can connect yet");
+        let error = Waiting::inherited(plain.into(), elsewhere).unwrap_err();
         assert!(error.to_string().contains("does not listen"), "{error}");
-        assert!(adopt(-1, address).is_err());
-        assert!(adopt(1_000_000, address).is_err());
 
-        let new = adopt(descriptor, address).unwrap();
-        assert!(adopt(descriptor, address).unwrap_err().to_string().contains("before"));
+        let new = Waiting::inherited(old, address).unwrap().listen(16).unwrap();
         let _client = TcpStream::connect(address).unwrap();
         new.set_nonblocking(false).unwrap();
         new.accept().unwrap();
     }
 
     #[test]
-    fn names_and_their_bounds() {
-        assert_eq!(fd_key("127.0.0.1:8080".parse().unwrap(), 0), "127.0.0.1:8080#0");
-        assert_eq!(fd_key("[::1]:443".parse().unwrap(), 13), "[::1]:443#13");
-        let key = fd_key("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(), 31);
-        assert_eq!(check_keys(&vec![&key; MAX_SOCKETS]), Ok(()));
-        assert_eq!(check_keys(&vec!["a"; 33]), Err(TooManySockets::Count(33)));
-        assert_eq!(check_keys(&["a".repeat(1023), "b".repeat(1023)]), Err(TooManySockets::Names(2048)));
-        assert_eq!(check_keys(&["a".repeat(1023), "b".repeat(1022)]), Ok(()));
+    fn names() {
+        assert_eq!(socket_name("127.0.0.1:8080".parse().unwrap(), 0), "127.0.0.1:8080#0");
+        assert_eq!(socket_name("[::1]:443".parse().unwrap(), 13), "[::1]:443#13");
     }
 }

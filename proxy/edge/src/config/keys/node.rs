@@ -67,7 +67,7 @@ pub(crate) static UPGRADE_SOCKET: Key = Key::new(
     "upgrade_socket",
     Kind::Text(&FILE),
     Text("/run/sluice/upgrade.sock"),
-    "UNIX socket over which the listening sockets are handed to the next process.",
+    "UNIX socket at which the next process takes over: listening sockets, buckets' levels.",
 );
 pub(crate) static SHUTDOWN_GRACE: Key = Key::new(
     "shutdown_grace",

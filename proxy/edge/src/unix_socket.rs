@@ -1,0 +1,70 @@
+//! A listening UNIX socket that only its owner may use, in a place where another process may want to listen next.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// Listens on a UNIX socket of mode 0600. A socket that nobody listens on is replaced; one that is in use only if
+/// `shared`, and then at once, so that no caller finds none.
+///
+/// # Errors
+/// The place is taken by a file or by another process, or the operating system's reason.
+pub(crate) fn listen(path: &Path, shared: bool) -> io::Result<(UnixListener, SocketFile)> {
+    check_place(path, shared)?;
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    remove_if_there(&new)?;
+    let listener = UnixListener::bind(&new)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&new, path)?;
+    Ok((listener, SocketFile::at(path)?))
+}
+
+/// A socket's file, removed with it unless another process has put its own there.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+fn check_place(path: &Path, shared: bool) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !found.file_type().is_socket() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is not a socket"));
+    }
+    if !shared && UnixStream::connect(path).is_ok() {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
