@@ -93,7 +93,7 @@ impl Bans {
     /// Bans what was fetched until now. From here on no look-up finds it. `until_ns` is when the last of it would have
     /// expired in the tiers below; 0 if there are none.
     pub fn publish(&self, purge: Purge, until_ns: u64) -> Arc<Ban> {
-        self.count(&purge);
+        self.count(purge.target.kind(), purge.force);
         let _one_at_a_time = self.changing.lock();
         let sequence = self.newest().next();
         let mut bans: Vec<_> = self.live.load().iter().cloned().collect();
@@ -195,7 +195,7 @@ impl Bans {
         self.widened.load(Ordering::Relaxed)
     }
 
-    /// Purges so far of that kind.
+    /// Purges so far of that kind; flushes are purges of everything.
     #[must_use]
     pub fn purges(&self, kind: TargetKind, force: Force) -> u64 {
         let counts = self.purges.get(kind as usize).and_then(|counts| counts.get(force as usize));
@@ -217,9 +217,14 @@ impl Bans {
         &self.births
     }
 
-    fn count(&self, purge: &Purge) {
-        let counts = self.purges.get(purge.target.kind() as usize);
-        if let Some(count) = counts.and_then(|counts| counts.get(purge.force as usize)) {
+    /// A flush is a purge of everything that needs no ban.
+    pub(super) fn flushed(&self) {
+        self.count(TargetKind::Everything, Force::Hard);
+    }
+
+    fn count(&self, kind: TargetKind, force: Force) {
+        let counts = self.purges.get(kind as usize);
+        if let Some(count) = counts.and_then(|counts| counts.get(force as usize)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -77,5 +77,6 @@ pub fn purge(
 /// It holds in memory, but the tier below could not keep it.
 pub fn flush(memory: &MemoryTier, below: &dyn Durable) -> Result<Epoch, NotDurable> {
     let epoch = memory.flush();
+    memory.bans().flushed();
     below.flush().map(|()| epoch)
 }

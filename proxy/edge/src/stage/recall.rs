@@ -121,20 +121,10 @@ fn look_up(
     if let Some(verdict) = kept_out(rule, &exchange.head, verb) {
         return forward(exchange, rule, verdict);
     }
-    let Some(mut writer) = rule.prefixes.get(verb as usize).map(|p| KeyWriter::start(context.key, p)) else {
-        return Flow::Answer(Reply::Fault(Fault::Internal));
-    };
-    if rule.keys_host {
-        writer.value(exchange.head.host());
-    }
-    // An origin that sends plain HTTP to https would send everybody there, for as long as its answer is fresh.
-    if rule.keys_host && !rule.is_aws() {
-        writer.value(prepare::told_scheme(exchange, context.plan));
-        writer.value(prepare::told_host(exchange, context.plan));
-    }
-    write_parts(&mut writer, &rule.rule, exchange);
-    let Ok(key) = writer.finish(context.hasher) else {
-        return forward(exchange, rule, Verdict::KeyTooLong);
+    let key = match key(exchange, context, rule, verb) {
+        Ok(key) => key,
+        Err(NoKey::TooLong) => return forward(exchange, rule, Verdict::KeyTooLong),
+        Err(NoKey::Fault(fault)) => return Flow::Answer(Reply::Fault(fault)),
     };
     let verdict = match cache.memory.get(key, exchange.now.mono) {
         Found::Fresh(entry) => match exchange.permit.take() {
@@ -153,6 +143,37 @@ fn look_up(
         true => Flow::Await(Need::Flight),
         false => flow,
     }
+}
+
+/// Why a request has no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoKey {
+    /// It is longer than a key may be.
+    TooLong,
+    /// Nothing that the request can help.
+    Fault(Fault),
+}
+
+/// The key of a request that was located, in the context's room.
+#[inline]
+pub fn key<'k>(
+    exchange: &Exchange<'_>,
+    context: &'k mut Context<'_>,
+    rule: &CachePlan,
+    verb: Verb,
+) -> Result<KeyRef<'k>, NoKey> {
+    let prefix = rule.prefixes.get(verb as usize).ok_or(NoKey::Fault(Fault::Internal))?;
+    let mut writer = KeyWriter::start(context.key, prefix);
+    if rule.keys_host {
+        writer.value(exchange.head.host());
+    }
+    // An origin that sends plain HTTP to https would send everybody there, for as long as its answer is fresh.
+    if rule.keys_host && !rule.is_aws() {
+        writer.value(prepare::told_scheme(exchange, context.plan));
+        writer.value(prepare::told_host(exchange, context.plan));
+    }
+    write_parts(&mut writer, &rule.rule, exchange);
+    writer.finish(context.hasher).map_err(|_| NoKey::TooLong)
 }
 
 /// Why neither the answer may come from the cache nor go into it.

@@ -104,6 +104,12 @@ impl Metrics {
         self.state.series.lock().allot(SeriesName::new(api, stage, method))
     }
 
+    /// `CacheHitCount` and `CacheMissCount` of a method so far.
+    pub fn cache_counts(&self, series: SeriesId) -> (u64, u64) {
+        let totals = render::row_totals(&self.state.cores.lock(), series.index());
+        (totals.cache_hits, totals.cache_misses)
+    }
+
     /// The counters of a listener, named by its address; the same for the same name.
     pub fn listener(&self, address: &str) -> ListenerId {
         let mut listeners = self.state.listeners.lock();

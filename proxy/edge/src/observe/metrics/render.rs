@@ -136,7 +136,7 @@ fn encode_counter(family: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, 
     family.encode_family(labels)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
 }
 
-fn row_totals(cores: &[Arc<CoreTable>], index: usize) -> RowTotals {
+pub(super) fn row_totals(cores: &[Arc<CoreTable>], index: usize) -> RowTotals {
     let mut totals = RowTotals::default();
     cores.iter().filter_map(|core| core.row(index)).for_each(|row| totals.add(row));
     totals

@@ -1,0 +1,221 @@
+//! `/sluice/cache`: what the stages' caches hold, purges, dry runs, flushes.
+
+use std::sync::Arc;
+use std::thread;
+
+use serde_json::{Value, json};
+use sluice_cache::Entry;
+use sluice_cache::invalidate::{self, Force, NotDurable, Purge, Target, Volatile};
+use sluice_cache::notes::NotesRef;
+use sluice_cache::tier::memory::Swept;
+
+use super::keys;
+use super::wish::{BadField, Scope, What, Wish};
+use crate::observe::admin::{AdminRequest, AdminResponse};
+use crate::plan::{ApiPlan, Plan, StageCache, StagePlan};
+use crate::server::gateway::Gateway;
+
+/// Entries of a flushed cache that are freed in one go.
+const SLICE: usize = 4_096;
+
+/// A stage that has a cache.
+#[derive(Clone, Copy)]
+pub(super) struct Cached<'p> {
+    pub(super) api: &'p ApiPlan,
+    pub(super) stage: &'p StagePlan,
+    pub(super) cache: &'p Arc<StageCache>,
+    /// Of API and stage in the plan.
+    pub(super) place: (u32, u32),
+}
+
+/// All of them that are meant.
+///
+/// # Errors
+/// There is no such API or stage, or it has no cache.
+pub(super) fn meant<'p>(plan: &'p Plan, scope: &Scope) -> Result<Vec<Cached<'p>>, BadField> {
+    let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+    let (mut api_found, mut stage_found, mut caches) = (scope.api.is_none(), scope.stage.is_none(), Vec::new());
+    for (at, api) in (0..).zip(&plan.apis).filter(|(_, api)| is(&scope.api, &api.id)) {
+        api_found = true;
+        for (stage_at, stage) in (0..).zip(&api.stages).filter(|(_, stage)| is(&scope.stage, &stage.name)) {
+            stage_found = true;
+            caches.extend(stage.cache.as_ref().map(|cache| Cached { api, stage, cache, place: (at, stage_at) }));
+        }
+    }
+    match (api_found, stage_found) {
+        (false, _) => Err(BadField::new("api", "there is none of that id")),
+        (_, false) => Err(BadField::new("stage", "the API has none of that name")),
+        _ if caches.is_empty() => Err(BadField::new("stage", "no stage that is meant has a cache")),
+        _ => Ok(caches),
+    }
+}
+
+/// `GET /sluice/cache`: every cache in figures.
+pub(super) fn status(gateway: &Gateway, request: &AdminRequest) -> AdminResponse {
+    let plan = gateway.plan.load();
+    let scope = Scope { api: request.query("api"), stage: request.query("stage") };
+    match meant(&plan, &scope) {
+        Ok(caches) => {
+            let caches: Vec<Value> = caches.into_iter().map(|cached| figures(gateway, cached)).collect();
+            AdminResponse::json(200, &json!({ "caches": caches }))
+        }
+        // Nothing to tell is no mistake where nothing was asked for.
+        Err(_) if scope == Scope::default() => AdminResponse::json(200, &json!({ "caches": [] })),
+        Err(bad) => bad.into(),
+    }
+}
+
+fn figures(gateway: &Gateway, Cached { api, stage, cache, .. }: Cached<'_>) -> Value {
+    let counts = stage.methods.iter().map(|method| gateway.metrics.cache_counts(method.series));
+    let (hits, misses) = counts.fold((0, 0), |(hits, misses), (hit, miss)| (hits + hit, misses + miss));
+    let (memory, departures) = (&cache.memory, cache.memory.departures());
+    json!({
+        "api": api.id,
+        "stage": stage.name,
+        "entries": memory.entries(),
+        "bytes": memory.bytes(),
+        "capacity": memory.capacity(),
+        "object_limit": memory.object_limit(),
+        "hits": hits,
+        "misses": misses,
+        "evicted": departures.evicted(),
+        "replaced": departures.replaced(),
+        "purged": departures.purged(),
+        "flushed": departures.flushed(),
+        "bans": memory.bans().len(),
+        "fetches": cache.flights.len(),
+        "fetch_bytes": cache.flights.buffered_bytes(),
+    })
+}
+
+/// `POST /sluice/cache/purge`: purges, or tells what would be purged. Answered once it holds.
+pub(super) fn purge(gateway: &Gateway, request: &AdminRequest) -> AdminResponse {
+    let plan = gateway.plan.load_full();
+    let done = Wish::read(&request.body).and_then(|wish| {
+        let aims = aims(gateway, &plan, &wish)?;
+        Ok(match wish.dry_run {
+            true => dry_run(gateway, &aims, &wish),
+            false => carry_out(gateway, &aims, wish.force),
+        })
+    });
+    done.unwrap_or_else(AdminResponse::from)
+}
+
+/// A cache and what is meant in it.
+type Aim<'p> = (Cached<'p>, Vec<Target>);
+
+fn aims<'p>(gateway: &Gateway, plan: &'p Arc<Plan>, wish: &Wish) -> Result<Vec<Aim<'p>>, BadField> {
+    match &wish.what {
+        What::Covered(targets) => {
+            Ok(meant(plan, &wish.scope)?.into_iter().map(|cached| (cached, targets.clone())).collect())
+        }
+        What::Url(asked) => keys::aims(gateway, plan, &wish.scope, asked),
+    }
+}
+
+fn carry_out(gateway: &Gateway, aims: &[Aim<'_>], force: Force) -> AdminResponse {
+    let (mut caches, mut lost) = (Vec::new(), None);
+    for (cached, targets) in aims {
+        let mut swept = Swept::default();
+        for target in targets {
+            match purge_one(gateway, cached, Purge { target: target.clone(), force }) {
+                Ok(more) => {
+                    swept.entries += more.entries;
+                    swept.bytes += more.bytes;
+                }
+                Err(error) => lost = Some(error),
+            }
+        }
+        tracing::info!(api = %cached.api.id, stage = %cached.stage.name, entries = swept.entries, "purged");
+        caches.push(json!({
+            "api": cached.api.id, "stage": cached.stage.name, "entries": swept.entries, "bytes": swept.bytes,
+        }));
+    }
+    match lost {
+        Some(error) => AdminResponse::error(500, &error.to_string()),
+        None => AdminResponse::json(200, &json!({ "purged": caches })),
+    }
+}
+
+fn purge_one(gateway: &Gateway, cached: &Cached<'_>, purge: Purge) -> Result<Swept, NotDurable> {
+    let (cache, now) = (cached.cache, gateway.epoch.mono());
+    if purge.target == Target::Everything && purge.force == Force::Hard {
+        let swept = Swept { entries: cache.memory.entries(), bytes: cache.memory.bytes() };
+        return flush_cache(cache).map(|()| swept);
+    }
+    invalidate::purge(&cache.memory, &Volatile, &gateway.hasher, purge, now)
+}
+
+/// One page of what a purge would take: whole parts of the caches, until enough is listed.
+fn dry_run(gateway: &Gateway, aims: &[Aim<'_>], wish: &Wish) -> AdminResponse {
+    let parts: Vec<_> =
+        aims.iter().flat_map(|aim| (0..aim.0.cache.memory.shards()).map(move |part| (aim, part))).collect();
+    let (mut listed, mut found, mut next) = (Vec::new(), Swept::default(), wish.from.min(parts.len()));
+    for ((cached, targets), part) in parts.iter().skip(next) {
+        let mut here = Vec::new();
+        cached.cache.memory.visit(*part, |entry| {
+            if targets.iter().any(|target| target.covers(entry)) {
+                found.entries += 1;
+                found.bytes += entry.weight() as u64;
+                if listed.len() + here.len() < wish.limit {
+                    here.push(Arc::clone(entry));
+                }
+            }
+        });
+        // Told apart from the look at them, which holds others up.
+        listed.extend(here.iter().map(|entry| describe(gateway, cached, entry)));
+        next += 1;
+        if listed.len() >= wish.limit && wish.limit > 0 {
+            break;
+        }
+    }
+    let more = (next < parts.len()).then_some(next);
+    let (entries, bytes) = (found.entries, found.bytes);
+    AdminResponse::json(
+        200,
+        &json!({ "found": entries, "bytes": bytes, "entries": listed, "next": more, "parts": parts.len() }),
+    )
+}
+
+fn describe(gateway: &Gateway, cached: &Cached<'_>, entry: &Entry) -> Value {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let notes = NotesRef::read(entry.notes());
+    let freshness = entry.freshness(gateway.epoch.mono());
+    json!({
+        "api": cached.api.id,
+        "stage": cached.stage.name,
+        "method": notes.map(|notes| text(notes.method())),
+        "path": notes.map(|notes| text(notes.path())),
+        "tags": notes.map(|notes| notes.tags().map(text).collect::<Vec<_>>()),
+        "status": entry.status(),
+        "bytes": entry.weight(),
+        "age": freshness.age_seconds(),
+        "fresh": freshness.is_fresh() && !entry.is_purged_softly(),
+    })
+}
+
+/// AWS's `FlushStageCache`: 202 and nothing else.
+pub(super) fn flush(gateway: &Gateway, request: &AdminRequest) -> AdminResponse {
+    let plan = gateway.plan.load();
+    let (id, name) = (request.parameter("id").unwrap_or_default(), request.parameter("stage").unwrap_or_default());
+    let Some(api) = plan.apis.iter().find(|api| *api.id == *id) else {
+        return AdminResponse::error(404, "Invalid API identifier specified");
+    };
+    let Some(stage) = api.stages.iter().find(|stage| *stage.name == *name) else {
+        return AdminResponse::error(404, "Invalid stage identifier specified");
+    };
+    match stage.cache.as_ref().map_or(Ok(()), flush_cache) {
+        Ok(()) => AdminResponse::empty(202),
+        Err(error) => AdminResponse::error(500, &error.to_string()),
+    }
+}
+
+/// Forgets everything at once; a thread gives the memory back.
+fn flush_cache(cache: &Arc<StageCache>) -> Result<(), NotDurable> {
+    let flushed = invalidate::flush(&cache.memory, &Volatile);
+    let cache = cache.clone();
+    let drain = move || while cache.memory.drain_some(SLICE) > 0 {};
+    // Should there be no thread, the next flush frees what this one has left.
+    let _ = thread::Builder::new().name("cache-drain".into()).spawn(drain);
+    flushed.map(|_| ())
+}

@@ -1,0 +1,82 @@
+//! What is read when the metrics are asked for.
+
+use std::sync::Arc;
+
+use sluice_cache::invalidate::{Force, TargetKind};
+
+use crate::observe::metrics::{Labels, Reading, ReadingKind};
+use crate::plan::StageCache;
+use crate::server::gateway::Gateway;
+
+/// A stage's cache in one figure.
+type Figure = fn(&StageCache) -> u64;
+
+const FIGURES: [(&str, &str, ReadingKind, Figure); 6] = [
+    ("cache_bytes", "Bytes that a stage's cache takes in memory.", ReadingKind::Gauge, |c| c.memory.bytes()),
+    ("cache_entries", "Entries of a stage's cache in memory.", ReadingKind::Gauge, |c| c.memory.entries()),
+    ("cache_capacity_bytes", "Bytes that a stage's cache may take.", ReadingKind::Gauge, |c| c.memory.capacity()),
+    ("cache_bans", "Purges that have to be remembered.", ReadingKind::Gauge, |c| c.memory.bans().len() as u64),
+    (
+        "cache_bans_widened",
+        "How often there were too many bans, and all became one that covers everything.",
+        ReadingKind::Counter,
+        |c| c.memory.bans().widened(),
+    ),
+    ("cache_entries_purged", "Entries that purges have taken.", ReadingKind::Counter, |c| {
+        c.memory.departures().purged()
+    }),
+];
+
+/// Registers all of it.
+pub fn watch(gateway: &Arc<Gateway>) {
+    for (name, help, kind, figure) in FIGURES {
+        let rows = caches(gateway, move |labels, cache| vec![(labels, figure(cache))]);
+        gateway.metrics.watch(Reading { name, help, kind, read: Box::new(rows) });
+    }
+    gateway.metrics.watch(Reading {
+        name: "cache_purges",
+        help: "Purges by what they named and how.",
+        kind: ReadingKind::Counter,
+        read: Box::new(caches(gateway, purges)),
+    });
+    access_log(gateway);
+}
+
+/// Reads something of every cache.
+fn caches<R>(gateway: &Arc<Gateway>, rows: R) -> impl Fn() -> Vec<(Labels, u64)> + use<R>
+where
+    R: Fn(Labels, &StageCache) -> Vec<(Labels, u64)>,
+{
+    let weak = Arc::downgrade(gateway);
+    move || {
+        let Some(gateway) = weak.upgrade() else { return Vec::new() };
+        let plan = gateway.plan.load();
+        let stages = plan.apis.iter().flat_map(|api| api.stages.iter().map(move |stage| (api, stage)));
+        let cached = stages.filter_map(|(api, stage)| Some((api, stage, stage.cache.as_ref()?)));
+        let labels = |api: &str, stage: &str| vec![("api", api.to_string()), ("stage", stage.to_string())];
+        cached.flat_map(|(api, stage, cache)| rows(labels(&api.name, &stage.name), cache)).collect()
+    }
+}
+
+fn purges(labels: Labels, cache: &StageCache) -> Vec<(Labels, u64)> {
+    let ways = TargetKind::ALL.into_iter().flat_map(|kind| [(kind, Force::Hard), (kind, Force::Soft)]);
+    let row = |(kind, force): (TargetKind, Force)| {
+        let how = if force == Force::Hard { "hard" } else { "soft" };
+        let more = [("target", kind.as_str().to_string()), ("force", how.to_string())];
+        (labels.iter().cloned().chain(more).collect(), cache.memory.bans().purges(kind, force))
+    };
+    ways.map(row).collect()
+}
+
+fn access_log(gateway: &Gateway) {
+    let Some(losses) = gateway.access_log.as_ref().map(|log| log.losses()) else { return };
+    gateway.metrics.watch(Reading {
+        name: "access_log_lines_lost",
+        help: "Lines of the access log that were dropped or not written.",
+        kind: ReadingKind::Counter,
+        read: Box::new(move || {
+            let labels = |why: &str| vec![("reason", why.to_string())];
+            vec![(labels("full"), losses.dropped()), (labels("disk"), losses.failed())]
+        }),
+    });
+}

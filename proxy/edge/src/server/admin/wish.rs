@@ -1,0 +1,324 @@
+//! What a purge request says, read from its JSON. Every complaint names the field.
+
+use serde_json::{Map, Value, json};
+use sluice_api::Verb;
+use sluice_cache::invalidate::{Force, Target};
+use sluice_cache::notes::{TAG_BYTES, normal_path};
+
+use crate::observe::admin::AdminResponse;
+
+/// Entries that one dry run lists at most.
+pub(super) const LISTED: usize = 10_000;
+
+/// Where nothing is said.
+const LISTED_BY_DEFAULT: usize = 1_000;
+
+/// Tags, headers and parameters that one purge names at most.
+const NAMED: usize = 256;
+
+/// The longest path or URL, bytes.
+const PATH_BYTES: usize = 8 * 1024;
+
+/// What is to be purged, where, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) scope: Scope,
+    pub(super) what: What,
+    pub(super) force: Force,
+    /// Only to tell what would be taken.
+    pub(super) dry_run: bool,
+    /// Entries to list.
+    pub(super) limit: usize,
+    /// Where the last page of a dry run has ended.
+    pub(super) from: usize,
+}
+
+/// Whose caches are meant; all where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Scope {
+    pub(super) api: Option<String>,
+    pub(super) stage: Option<String>,
+}
+
+/// What is to be purged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// What requests for a URL find.
+    Url(Asked),
+    /// What can be told of an entry without its key.
+    Covered(Vec<Target>),
+}
+
+/// A request whose answer is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// `https://host/path?query`, or `/path?query` behind the stage.
+    pub(super) url: String,
+    /// Every verb where none is named.
+    pub(super) verb: Option<Verb>,
+    /// Of a path alone.
+    pub(super) host: Option<String>,
+    /// Fields that are part of the key.
+    pub(super) headers: Vec<(String, String)>,
+}
+
+/// A field that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadField {
+    pub(super) field: String,
+    pub(super) why: String,
+}
+
+impl BadField {
+    pub(super) fn new(field: &str, why: impl Into<String>) -> Self {
+        Self { field: field.into(), why: why.into() }
+    }
+}
+
+impl From<BadField> for AdminResponse {
+    fn from(BadField { field, why }: BadField) -> Self {
+        AdminResponse::json(400, &json!({ "message": format!("'{field}': {why}"), "field": field }))
+    }
+}
+
+const FIELDS: [&str; 15] = [
+    "api",
+    "stage",
+    "url",
+    "verb",
+    "host",
+    "headers",
+    "method",
+    "prefix",
+    "tag",
+    "tags",
+    "everything",
+    "soft",
+    "dry_run",
+    "limit",
+    "from",
+];
+
+impl Wish {
+    /// Reads a request's body.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub(super) fn read(body: &[u8]) -> Result<Self, BadField> {
+        let value: Value = serde_json::from_slice(body).map_err(|e| BadField::new("body", format!("not JSON: {e}")))?;
+        let Value::Object(map) = &value else { return Err(BadField::new("body", "a JSON object is needed")) };
+        if let Some(unknown) = map.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+            return Err(BadField::new(unknown, format!("unknown; known are {}", FIELDS.join(", "))));
+        }
+        Fields(map).wish()
+    }
+}
+
+struct Fields<'v>(&'v Map<String, Value>);
+
+impl Fields<'_> {
+    fn wish(&self) -> Result<Wish, BadField> {
+        let scope = Scope { api: self.text("api")?, stage: self.text("stage")? };
+        if scope.stage.is_some() && scope.api.is_none() {
+            return Err(BadField::new("stage", "say of which 'api'"));
+        }
+        let limit = self.number("limit", LISTED)?.unwrap_or(LISTED_BY_DEFAULT);
+        let from = self.number("from", usize::MAX)?.unwrap_or(0);
+        let force = if self.flag("soft")? { Force::Soft } else { Force::Hard };
+        Ok(Wish { scope, what: self.what()?, force, dry_run: self.flag("dry_run")?, limit, from })
+    }
+
+    /// Exactly one way of saying what.
+    fn what(&self) -> Result<What, BadField> {
+        const WAYS: [&str; 6] = ["url", "method", "prefix", "tag", "tags", "everything"];
+        let mut named = WAYS.into_iter().filter(|name| self.0.contains_key(*name));
+        let (Some(way), another) = (named.next(), named.next()) else {
+            return Err(BadField::new("url", format!("missing; say what is meant by one of {}", WAYS.join(", "))));
+        };
+        if let Some(another) = another {
+            return Err(BadField::new(another, format!("there is '{way}' already; one of them")));
+        }
+        if let Some(only) = ["verb", "host", "headers"].into_iter().find(|n| way != "url" && self.0.contains_key(*n)) {
+            return Err(BadField::new(only, "goes with 'url' only"));
+        }
+        match way {
+            "url" => self.asked().map(What::Url),
+            "method" => self.method().map(|target| What::Covered(vec![target])),
+            "prefix" => self.prefix().map(|target| What::Covered(vec![target])),
+            "everything" => self.everything().map(|target| What::Covered(vec![target])),
+            _ => self.tags().map(What::Covered),
+        }
+    }
+
+    fn asked(&self) -> Result<Asked, BadField> {
+        let url = self.needed("url")?;
+        let is_path = url.starts_with('/');
+        if !is_path && !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(BadField::new("url", "begins with http://, https:// or /"));
+        }
+        if url.len() > PATH_BYTES || url.bytes().any(|byte| byte <= b' ' || byte == 127 || byte == b'#') {
+            return Err(BadField::new("url", "too long, or with a blank, a control character or a fragment in it"));
+        }
+        let host = self.text("host")?;
+        if is_path && self.0.get("stage").is_none() {
+            return Err(BadField::new("stage", "a path alone needs 'api' and 'stage'"));
+        }
+        if !is_path && host.is_some() {
+            return Err(BadField::new("host", "the URL has one"));
+        }
+        Ok(Asked { url, verb: self.verb()?, host, headers: self.headers()? })
+    }
+
+    fn verb(&self) -> Result<Option<Verb>, BadField> {
+        let Some(text) = self.text("verb")? else { return Ok(None) };
+        let verb = Verb::from_bytes(text.as_bytes()).filter(|verb| *verb != Verb::Any);
+        verb.map(Some).ok_or_else(|| BadField::new("verb", format!("'{text}' is none")))
+    }
+
+    fn headers(&self) -> Result<Vec<(String, String)>, BadField> {
+        let Some(value) = self.0.get("headers") else { return Ok(Vec::new()) };
+        let bad = |why: &str| BadField::new("headers", why);
+        let map = value.as_object().filter(|map| map.len() <= NAMED).ok_or_else(|| bad("an object of texts"))?;
+        let is_name =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        let is_value = |text: &str| text.len() <= PATH_BYTES && !text.bytes().any(|b| b < b' ' || b == 127);
+        let read = |(name, value): (&String, &Value)| match value.as_str() {
+            Some(value) if is_name(name) && is_value(value) => Ok((name.clone(), value.to_owned())),
+            _ => Err(bad(&format!("'{name}' is no name or has no plain text"))),
+        };
+        map.iter().map(read).collect()
+    }
+
+    fn method(&self) -> Result<Target, BadField> {
+        let text = self.needed("method")?;
+        let is_method = text.split_once(' ').is_some_and(|(verb, path)| {
+            Verb::from_bytes(verb.as_bytes()).is_some() && path.starts_with('/') && path.len() <= PATH_BYTES
+        });
+        match is_method {
+            true => Ok(Target::Method(text.into_bytes().into())),
+            false => Err(BadField::new("method", "a verb and a resource are needed, such as 'GET /pets/{id}'")),
+        }
+    }
+
+    fn prefix(&self) -> Result<Target, BadField> {
+        let text = self.needed("prefix")?;
+        match text.starts_with('/') && text.len() <= PATH_BYTES {
+            true => Ok(Target::Prefix(normal_path(text.as_bytes()).into())),
+            false => Err(BadField::new("prefix", "a path begins with '/'")),
+        }
+    }
+
+    fn everything(&self) -> Result<Target, BadField> {
+        match self.flag("everything")? {
+            true => Ok(Target::Everything),
+            false => Err(BadField::new("everything", "is true, or is not there")),
+        }
+    }
+
+    fn tags(&self) -> Result<Vec<Target>, BadField> {
+        if self.0.contains_key("tag") {
+            return tag("tag", &self.needed("tag")?).map(|target| vec![target]);
+        }
+        let bad = || BadField::new("tags", format!("from 1 to {NAMED} texts"));
+        let list = self.0.get("tags").and_then(Value::as_array).ok_or_else(bad)?;
+        if list.is_empty() || list.len() > NAMED {
+            return Err(bad());
+        }
+        list.iter().map(|value| value.as_str().ok_or_else(bad).and_then(|text| tag("tags", text))).collect()
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, BadField> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(BadField::new(name, "a text is needed")),
+        }
+    }
+
+    fn needed(&self, name: &str) -> Result<String, BadField> {
+        self.text(name)?.ok_or_else(|| BadField::new(name, "a text is needed"))
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, BadField> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(BadField::new(name, "true or false")),
+        }
+    }
+
+    fn number(&self, name: &str, most: usize) -> Result<Option<usize>, BadField> {
+        let Some(value) = self.0.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+        let number = value.as_u64().and_then(|number| usize::try_from(number).ok()).filter(|number| *number <= most);
+        number.map(Some).ok_or_else(|| BadField::new(name, format!("a number up to {most}")))
+    }
+}
+
+fn tag(field: &str, text: &str) -> Result<Target, BadField> {
+    match !text.is_empty() && text.len() <= TAG_BYTES && text.trim() == text {
+        true => Ok(Target::Tag(text.as_bytes().into())),
+        false => Err(BadField::new(field, "a tag is not empty and has no blanks around it")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(body: &str) -> String {
+        Wish::read(body.as_bytes()).map_or_else(|bad| bad.field, |wish| panic!("{wish:?}"))
+    }
+
+    fn what(body: &str) -> What {
+        Wish::read(body.as_bytes()).unwrap().what
+    }
+
+    #[test]
+    fn each_target_has_its_field() {
+        let covered = |target| What::Covered(vec![target]);
+        assert_eq!(what(r#"{"tag":"a"}"#), covered(Target::Tag(b"a".as_slice().into())));
+        assert_eq!(what(r#"{"prefix":"/%70/"}"#), covered(Target::Prefix(b"/p/".as_slice().into())));
+        assert_eq!(what(r#"{"method":"ANY /a/{b}"}"#), covered(Target::Method(b"ANY /a/{b}".as_slice().into())));
+        assert_eq!(what(r#"{"everything":true}"#), covered(Target::Everything));
+        assert!(matches!(what(r#"{"tags":["a","b"]}"#), What::Covered(tags) if tags.len() == 2));
+        assert!(
+            matches!(what(r#"{"url":"http://a/b","headers":{"X-A":"1"}}"#), What::Url(asked) if asked.headers.len() == 1)
+        );
+    }
+
+    #[test]
+    fn every_complaint_names_the_field() {
+        for (body, expected) in [
+            ("", "body"),
+            ("[]", "body"),
+            ("{}", "url"),
+            (r#"{"tga":"a"}"#, "tga"),
+            (r#"{"tag":5}"#, "tag"),
+            (r#"{"tag":""}"#, "tag"),
+            (r#"{"tag":" a"}"#, "tag"),
+            (r#"{"tags":[]}"#, "tags"),
+            (r#"{"tags":["a",1]}"#, "tags"),
+            (r#"{"tag":"a","prefix":"/"}"#, "tag"),
+            (r#"{"prefix":"a"}"#, "prefix"),
+            (r#"{"method":"/a"}"#, "method"),
+            (r#"{"method":"FETCH /a"}"#, "method"),
+            (r#"{"everything":false}"#, "everything"),
+            (r#"{"everything":1}"#, "everything"),
+            (r#"{"url":"ftp://a"}"#, "url"),
+            (r#"{"url":"/a b","api":"a","stage":"b"}"#, "url"),
+            (r#"{"url":"/a"}"#, "stage"),
+            (r#"{"url":"http://a/","host":"b"}"#, "host"),
+            (r#"{"url":"http://a/","verb":"ANY"}"#, "verb"),
+            (r#"{"url":"http://a/","headers":{"a":1}}"#, "headers"),
+            (r#"{"url":"http://a/","headers":{"a":"\r\n"}}"#, "headers"),
+            (r#"{"tag":"a","verb":"GET"}"#, "verb"),
+            (r#"{"tag":"a","stage":"b"}"#, "stage"),
+            (r#"{"tag":"a","soft":"yes"}"#, "soft"),
+            (r#"{"tag":"a","limit":10001}"#, "limit"),
+            (r#"{"tag":"a","limit":-1}"#, "limit"),
+            (r#"{"tag":"a","from":1.5}"#, "from"),
+        ] {
+            assert_eq!(field(body), expected, "{body}");
+        }
+    }
+}

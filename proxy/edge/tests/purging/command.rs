@@ -1,0 +1,1 @@
+//! `sluice cache` as a user runs it.
