@@ -7,8 +7,12 @@
 mod certificates;
 #[path = "endings/of_answers.rs"]
 mod of_answers;
+#[path = "endings/of_clients.rs"]
+mod of_clients;
 #[path = "endings/of_processes.rs"]
 mod of_processes;
+#[path = "endings/of_uploads.rs"]
+mod of_uploads;
 mod support;
 
 use std::process::Command;

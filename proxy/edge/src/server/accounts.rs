@@ -11,7 +11,7 @@ use crate::observe::explain::{Explained, PathPrefix};
 use crate::observe::metrics::{CacheOutcome, CoreMetrics, OriginEvent, RequestRecord, SeriesId, Vocabulary, Way};
 use crate::plan::Plan;
 use crate::plan::host::without_port;
-use crate::stage::{Exchange, Reply, dispatch, rescue, store, throttle};
+use crate::stage::{Exchange, Fault, Reply, dispatch, rescue, store, throttle};
 
 /// What is known once an answer has gone.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,7 @@ fn count_reasons(desk: &Desk<'_>, exchange: &Exchange<'_>) {
     match exchange.ledger.dispatch {
         dispatch::Verdict::Endpoint { reused: true, .. } => desk.metrics.origin(OriginEvent::Reused),
         dispatch::Verdict::Endpoint { reused: false, .. } => desk.metrics.origin(OriginEvent::Connected),
+        dispatch::Verdict::Failed(Fault::ClientLeft) => {}
         dispatch::Verdict::Failed(_) => desk.metrics.origin(OriginEvent::Failed),
         _ => {}
     }

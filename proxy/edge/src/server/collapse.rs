@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::accounts;
 use super::core::with;
-use super::downstream::{Downstream, NoBody};
+use super::downstream::{Downstream, NoBody, RequestBody};
 use super::drive::{Arrival, Trip, date, now};
 use crate::integration::http::{BodyReader, Started};
 use crate::message::encode::{CacheStatus, Framing};
@@ -42,10 +42,11 @@ pub async fn join<D: Downstream>(mut trip: Trip, down: &mut D) -> Result<Arrival
     let leader = match role {
         Role::Uncollapsed => return Err(alone(trip)),
         Role::Lead(leader) => leader,
-        Role::Follow(follower) => match wait(&trip, follower).await {
-            Verdict::Lead(leader) => leader,
-            Verdict::Alone => return Err(alone(trip)),
-            Verdict::Read(reader) => {
+        Role::Follow(follower) => match wait(&trip, follower, down).await {
+            None => return Ok(trip.leave()),
+            Some(Verdict::Lead(leader)) => leader,
+            Some(Verdict::Alone) => return Err(alone(trip)),
+            Some(Verdict::Read(reader)) => {
                 trip.exchange.ledger.recall = recall::Verdict::Followed;
                 adopt(&mut trip, &reader, true);
                 return Ok(read(trip, reader, down).await);
@@ -59,7 +60,13 @@ pub async fn join<D: Downstream>(mut trip: Trip, down: &mut D) -> Result<Arrival
     }
     let (back, arrived) = oneshot::channel();
     tokio::spawn(fetch(alone(trip), leader, back));
-    match arrived.await {
+    let arrived = tokio::select! {
+        biased;
+        arrived = arrived => arrived,
+        // The fetch goes on for others, and settles the account.
+        () = down.body().left() => return Ok(Arrival::Broken),
+    };
+    match arrived {
         Ok((trip, Outcome::Read(reader))) => Ok(read(trip, reader, down).await),
         Ok((trip, Outcome::Direct(started))) => Ok(trip.deliver(Some(*started), down).await),
         Ok((trip, Outcome::Ready)) => Ok(trip.deliver(None, down).await),
@@ -83,14 +90,18 @@ fn role(trip: &Trip) -> Option<Role> {
     Some(cache.flights.join(key.as_ref(), key.asked(), trip.exchange.now.mono, is_purged))
 }
 
-/// Waits for the leader as long as an endpoint may take to answer, then goes alone.
-async fn wait(trip: &Trip, follower: Follower) -> Verdict {
+/// Waits for the leader as long as an endpoint may take to answer, then goes alone; `None` when the client leaves.
+async fn wait<D: Downstream>(trip: &Trip, follower: Follower, down: &mut D) -> Option<Verdict> {
     let method = trip.exchange.route.and_then(|r| trip.plan.method(r));
     let deadline = match method.map(|(_, _, m)| &m.integration) {
         Some(IntegrationPlan::Http(http)) => http.timeout,
-        _ => return Verdict::Alone,
+        _ => return Some(Verdict::Alone),
     };
-    tokio::time::timeout(deadline, follower).await.unwrap_or(Verdict::Alone)
+    tokio::select! {
+        biased;
+        verdict = tokio::time::timeout(deadline, follower) => Some(verdict.unwrap_or(Verdict::Alone)),
+        () = down.body().left() => None,
+    }
 }
 
 /// Fetches for all. Whoever waits for `back` may have left; what may be stored is fetched to its end all the same.
@@ -144,7 +155,7 @@ fn refuse(trip: &mut Trip, reason: sluice_cache::NotStored) {
 /// A client that has left gets its account settled here.
 fn hand_back(back: oneshot::Sender<(Trip, Outcome)>, trip: Trip, outcome: Outcome) {
     if let Err((trip, _)) = back.send((trip, outcome)) {
-        trip.settle(0);
+        trip.leave();
     }
 }
 

@@ -159,7 +159,7 @@ async fn serve<S: Transport>(
                 let is_head = exchange.head.is_head();
                 let stall = plan.timeouts.body;
                 let trip = Trip { exchange, plan, way: Way::Lane, length: BodyLength::Empty };
-                let mut down = LaneDownstream::new(&mut stream, is_head, stall);
+                let mut down = LaneDownstream::new(&mut stream, is_head, stall).unwatched_if(lane.has_more());
                 match Box::pin(drive(trip, need, &mut down)).await {
                     Arrival::Open => lane.resume(&[]),
                     Arrival::Close => break,

@@ -13,6 +13,9 @@ use crate::message::encode::ResponseHead;
 pub trait RequestBody: Send {
     /// The next piece; `None` at the end. Longer than allowed is `FileTooLarge`, too slow is `TimedOut`.
     fn piece(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
+
+    /// Waits until the client has left, as far as that shows, behind the end of the body.
+    fn left(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 /// Where an answer goes.
@@ -46,12 +49,16 @@ pub trait Downstream: Send {
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// A request without a body.
+/// A request without a body, whose client nobody looks at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoBody;
 
 impl RequestBody for NoBody {
     async fn piece(&mut self) -> io::Result<Option<Bytes>> {
         Ok(None)
+    }
+
+    async fn left(&mut self) {
+        std::future::pending().await
     }
 }

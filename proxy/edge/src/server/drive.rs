@@ -161,6 +161,10 @@ impl Trip {
 
     /// Sends the answer and settles the account.
     pub async fn deliver<D: Downstream>(self, started: Option<Started>, down: &mut D) -> Arrival {
+        if matches!(self.exchange.reply, Reply::Fault(Fault::ClientLeft)) {
+            self.settle(0);
+            return Arrival::Broken;
+        }
         let sent = match (&self.exchange.reply, started) {
             (Reply::Origin, Some(started)) => self.stream(started.body, down).await,
             _ => self.send_at_hand(down).await,
@@ -175,6 +179,13 @@ impl Trip {
         };
         self.settle(bytes_out);
         arrival
+    }
+
+    /// The client has left: there is nobody to deliver to.
+    pub fn leave(mut self) -> Arrival {
+        self.fail(Fault::ClientLeft);
+        self.settle(0);
+        Arrival::Broken
     }
 
     /// Counts and logs the request.

@@ -1,13 +1,15 @@
-//! The end of a connection after its last answer.
+//! The end of a connection: seen from here, after its last answer, and seen from there, before its client has one.
 //!
 //! A socket that is closed with bytes unread is reset, and a reset overtakes what the client has not read yet. So the
 //! gateway ends its own direction, and reads what still comes away until the client ends the other.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
+use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::core::with;
 
@@ -32,5 +34,56 @@ async fn read_away(tcp: &TcpStream) {
             Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
             _ => return,
         }
+    }
+}
+
+/// How often a client is looked at that has sent something behind its request.
+const LOOK: Duration = Duration::from_millis(500);
+/// The longest `close_notify` of TLS, bytes: a record's head, nonce, alert and tag. No request is as short.
+const CLOSE_NOTIFY: usize = 40;
+
+/// What shows whether a client has left.
+#[derive(Debug)]
+pub struct Sight<'s> {
+    /// Its connection.
+    pub tcp: &'s TcpStream,
+    /// TLS runs over it.
+    pub tls: bool,
+}
+
+impl Sight<'_> {
+    /// Waits until the client has ended the connection, or its direction of it, and nothing else has come: who has asked for
+    /// more still wants it. Reads nothing; no system call unless something happens.
+    pub async fn left(&self) {
+        while let Ok(ready) = self.tcp.ready(Interest::READABLE).await {
+            if ready.is_read_closed() {
+                if self.unread() {
+                    std::future::pending::<()>().await;
+                }
+                return;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// More than a farewell has come and was not read.
+    fn unread(&self) -> bool {
+        let mut bytes = [MaybeUninit::uninit(); CLOSE_NOTIFY + 1];
+        let farewell = if self.tls { CLOSE_NOTIFY } else { 0 };
+        socket2::SockRef::from(self.tcp).peek(&mut bytes).is_ok_and(|count| count > farewell)
+    }
+}
+
+/// Something that a client may be seen to leave.
+pub trait Seen {
+    /// Where that shows, if it does.
+    fn sight(&self) -> Option<Sight<'_>>;
+}
+
+/// Waits until the client has left, as far as that shows.
+pub async fn left(seen: &(impl Seen + Sync)) {
+    match seen.sight() {
+        Some(sight) => sight.left().await,
+        None => std::future::pending().await,
     }
 }

@@ -337,6 +337,11 @@ impl RequestBody for Http2Downstream {
             false => Ok(piece),
         }
     }
+
+    async fn left(&mut self) {
+        // With a reset or with the connection, it makes no difference.
+        let _ = self.session.idle().await;
+    }
 }
 
 impl Downstream for Http2Downstream {

@@ -104,6 +104,11 @@ impl Lane {
         self.last = with(|core| core.clock.mono()).unwrap_or(self.last);
     }
 
+    /// Something was read behind the request at hand.
+    pub fn has_more(&self) -> bool {
+        !self.carry.is_empty()
+    }
+
     /// The next answer of this connection is its last.
     pub fn is_closing(&self) -> bool {
         with(|core| core.closing(self.served)).unwrap_or(true)

@@ -6,9 +6,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::downstream::{Downstream, NoBody};
+use super::downstream::{Downstream, RequestBody};
+use super::farewell::{self, Seen};
 use super::patience::within;
 use crate::message::encode::{Framing, ResponseHead};
 
@@ -19,7 +21,8 @@ const CORK: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct LaneDownstream<'s, S> {
     stream: &'s mut S,
-    body: NoBody,
+    /// Whether the client has left shows at the stream.
+    watched: bool,
     /// What waits: head, small pieces, chunk framing.
     waiting: Vec<u8>,
     chunked: bool,
@@ -28,10 +31,15 @@ pub struct LaneDownstream<'s, S> {
     stall: Duration,
 }
 
-impl<'s, S: AsyncRead + AsyncWrite + Unpin + Send> LaneDownstream<'s, S> {
+impl<'s, S: AsyncRead + AsyncWrite + Seen + Unpin + Send + Sync> LaneDownstream<'s, S> {
     /// For a request without a body; `stall` bounds each wait for the client.
     pub fn new(stream: &'s mut S, is_head: bool, stall: Duration) -> Self {
-        Self { stream, body: NoBody, waiting: Vec::new(), chunked: false, silent: is_head, stall }
+        Self { stream, watched: true, waiting: Vec::new(), chunked: false, silent: is_head, stall }
+    }
+
+    /// The client has asked for more already, so it is there still.
+    pub fn unwatched_if(self, asked: bool) -> Self {
+        Self { watched: !asked, ..self }
     }
 
     async fn write(&mut self, piece: &[u8], tail: &[u8]) -> io::Result<()> {
@@ -43,11 +51,24 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin + Send> LaneDownstream<'s, S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Downstream for LaneDownstream<'_, S> {
-    type Body = NoBody;
+impl<S: AsyncRead + AsyncWrite + Seen + Unpin + Send + Sync> RequestBody for LaneDownstream<'_, S> {
+    async fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        Ok(None)
+    }
 
-    fn body(&mut self) -> &mut NoBody {
-        &mut self.body
+    async fn left(&mut self) {
+        match self.watched {
+            true => farewell::left(&*self.stream).await,
+            false => std::future::pending().await,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Seen + Unpin + Send + Sync> Downstream for LaneDownstream<'_, S> {
+    type Body = Self;
+
+    fn body(&mut self) -> &mut Self {
+        self
     }
 
     async fn begin(&mut self, head: &ResponseHead<'_>, date: &[u8; 29], close: bool) -> io::Result<()> {
@@ -108,4 +129,11 @@ fn poll_write_all<S: AsyncWrite + Unpin>(
         }
     }
     Pin::new(stream).poll_flush(cx)
+}
+
+#[cfg(test)]
+impl Seen for tokio::io::DuplexStream {
+    fn sight(&self) -> Option<farewell::Sight<'_>> {
+        None
+    }
 }

@@ -11,13 +11,15 @@ use pingora_core::ErrorType;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 
+use super::body_watch::BodyWatch;
 use super::core::with;
 use super::downstream::{Downstream, RequestBody};
 use super::drive::{Arrival, Trip, drive};
+use super::farewell::{self, Seen, Sight};
 use super::patience::within;
 use super::pingora_head;
 use super::stream::{EdgeStream, Transport, Writing};
-use crate::message::chunks::{Chunks, Malformed};
+use crate::message::chunks::Malformed;
 use crate::message::encode::{Framing, ResponseHead, fields_of};
 use crate::message::field::FieldKind;
 use crate::message::head::{Head, Version};
@@ -64,7 +66,7 @@ pub async fn serve<S: Transport>(
         }
         Ok(Ok(false)) | Err(_) => return After::Broken,
     }
-    let mut down = SessionDownstream::new(session, &plan);
+    let mut down = SessionDownstream::new::<S>(session, &plan);
     down.malformed = malformed;
     match request(&mut down, &plan, connection, closing).await {
         Arrival::Broken => {
@@ -109,18 +111,21 @@ async fn request(down: &mut SessionDownstream, plan: &Arc<Plan>, connection: Con
     }
 }
 
-/// Has the stream watch the body, if it is chunked, from where `bytes` end.
+/// Has the stream watch the body from where `bytes` end.
 fn watch<S: Transport>(stream: &mut EdgeStream<S>, bytes: &[u8]) -> Result<(), Malformed> {
     // Empty lines before a request mean nothing (RFC 9112 §2.2).
     let start = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
     let request = bytes.get(start..).unwrap_or_default();
     let end = memchr::memmem::find(request, b"\r\n\r\n").map_or(request.len(), |at| at + 4);
     let (head, body) = request.split_at_checked(end).unwrap_or((request, b""));
-    if fields_of(head).any(|(name, _)| FieldKind::of(name) == FieldKind::TransferEncoding) {
-        let mut chunks = Chunks::default();
-        chunks.follow(body)?;
-        stream.watch(chunks);
-    }
+    let value = |kind| fields_of(head).find(|(name, _)| FieldKind::of(name) == kind).map(|(_, value)| value);
+    let length = value(FieldKind::ContentLength).and_then(|v| std::str::from_utf8(v).ok()?.trim().parse().ok());
+    let mut watch = match value(FieldKind::TransferEncoding) {
+        Some(_) => BodyWatch::chunked(),
+        None => BodyWatch::length(length.unwrap_or_default()),
+    };
+    watch.follow(body)?;
+    stream.watch(watch);
     Ok(())
 }
 
@@ -159,13 +164,26 @@ async fn last<S: Transport>(mut session: ServerSession) -> After<S> {
 
 fn reclaim<S: Transport>(stream: Stream) -> Option<EdgeStream<S>> {
     let mut stream = *EdgeStream::reclaim(stream)?;
-    stream.set_writing(Writing::Direct);
+    stream.end_session();
     Some(stream)
+}
+
+/// What Pingora's stream is to us.
+fn seen<S: Transport>(stream: &Stream) -> Option<Sight<'_>> {
+    (**stream).as_any().downcast_ref::<EdgeStream<S>>()?.sight()
+}
+
+fn hear_no_more<S: Transport>(stream: &Stream) {
+    if let Some(stream) = (**stream).as_any().downcast_ref::<EdgeStream<S>>() {
+        stream.hear_no_more();
+    }
 }
 
 /// The client's side of a request that came through `ServerSession`.
 struct SessionDownstream {
     session: ServerSession,
+    seen: fn(&Stream) -> Option<Sight<'_>>,
+    hear_no_more: fn(&Stream),
     /// The client waits for `100 Continue`.
     continues: bool,
     silent: bool,
@@ -179,10 +197,12 @@ struct SessionDownstream {
 }
 
 impl SessionDownstream {
-    fn new(session: ServerSession, plan: &Plan) -> Self {
+    fn new<S: Transport>(session: ServerSession, plan: &Plan) -> Self {
         let (limit, stall) = (plan.limits.body_size, plan.timeouts.body);
         Self {
             session,
+            seen: seen::<S>,
+            hear_no_more: hear_no_more::<S>,
             continues: false,
             silent: false,
             malformed: false,
@@ -223,6 +243,16 @@ impl RequestBody for SessionDownstream {
             false => Ok(piece),
         }
     }
+
+    async fn left(&mut self) {
+        farewell::left(self).await;
+    }
+}
+
+impl Seen for SessionDownstream {
+    fn sight(&self) -> Option<Sight<'_>> {
+        self.session.stream().and_then(self.seen)
+    }
 }
 
 impl Downstream for SessionDownstream {
@@ -244,8 +274,12 @@ impl Downstream for SessionDownstream {
             }
         }
         self.silent |= head.framing == Framing::Bodiless;
-        if close || !self.session.is_body_done() {
+        let whole = self.session.is_body_done();
+        if close || !whole {
             self.session.set_keepalive(None);
+        }
+        if let Some(stream) = self.session.stream().filter(|_| !whole) {
+            (self.hear_no_more)(stream);
         }
         self.session.write_response_header(Box::new(header)).await.map_err(broken)
     }

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use arrayvec::ArrayVec;
@@ -29,15 +30,17 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
-use super::farewell;
+use super::body_watch::BodyWatch;
+use super::farewell::{self, Seen, Sight};
 use super::tls::TlsDomain;
-use crate::message::chunks::Chunks;
 
 /// What may wait for a flush, bytes: a head and a body of common size, or the frames of a batch. The `h2` crate flushes
 /// after as much.
 const WAITING: usize = 16 * 1024;
 /// What begins nothing that waits, bytes: a write of its own costs less than the copy.
 const LARGE: usize = 4 * 1024;
+/// What is dropped at most while a last answer is written, bytes.
+const UNHEARD: usize = 16 * 1024 * 1024;
 /// Pieces that leave in one vectored write, with what waits; any beyond are left to the next.
 const PIECES: usize = 16;
 
@@ -95,15 +98,26 @@ pub struct EdgeStream<S> {
     waiting: Vec<u8>,
     /// How much of it was sent.
     sent: usize,
-    /// Follows the body that is being read, if it is chunked.
-    chunks: Option<Box<Chunks>>,
+    /// Follows the body that is being read.
+    watch: Option<Box<BodyWatch>>,
+    /// Bytes that are dropped while a write waits; 0 while what comes is for somebody.
+    unheard: AtomicUsize,
 }
 
 impl<S: Transport> EdgeStream<S> {
     /// `peer` is the client's address as far as it is known: from the PROXY header, else the socket's. `domain` is the one
     /// that the TLS handshake chose.
     pub const fn new(transport: S, peer: SocketAddr, domain: Option<Arc<TlsDomain>>) -> Self {
-        Self { transport, writing: Writing::Direct, peer, domain, waiting: Vec::new(), sent: 0, chunks: None }
+        Self {
+            transport,
+            writing: Writing::Direct,
+            peer,
+            domain,
+            waiting: Vec::new(),
+            sent: 0,
+            watch: None,
+            unheard: AtomicUsize::new(0),
+        }
     }
 
     /// Takes the connection back from Pingora; `None` if it is a stream of another kind.
@@ -117,20 +131,47 @@ impl<S: Transport> EdgeStream<S> {
     }
 
     /// What is read from now on continues this body; reading fails where it is malformed.
-    pub fn watch(&mut self, chunks: Chunks) {
-        self.chunks = (!chunks.is_done()).then(|| Box::new(chunks));
+    pub fn watch(&mut self, watch: BodyWatch) {
+        self.watch = Some(Box::new(watch));
+    }
+
+    /// Nobody will read from now on. What still comes while a write waits is dropped, up to a bound: the client may read its
+    /// answer only once it has sent everything.
+    pub fn hear_no_more(&self) {
+        self.unheard.store(UNHEARD, Relaxed);
+    }
+
+    /// A write that waits lets input be dropped, if nobody wants it.
+    #[inline]
+    fn unless_deaf<T>(&mut self, polled: Poll<T>, cx: &mut Context<'_>) -> Poll<T> {
+        if polled.is_pending() && self.unheard.load(Relaxed) > 0 {
+            self.drop_input(cx);
+        }
+        polled
+    }
+
+    #[cold]
+    fn drop_input(&mut self, cx: &mut Context<'_>) {
+        let mut scratch = [0; 4 * 1024];
+        while self.unheard.load(Relaxed) > 0 {
+            let mut piece = ReadBuf::new(&mut scratch);
+            let polled = Pin::new(&mut self.transport).poll_read(cx, &mut piece);
+            let rest = match (polled, piece.filled().len()) {
+                (Poll::Pending, _) => return,
+                (Poll::Ready(Ok(())), count) if count > 0 => self.unheard.load(Relaxed).saturating_sub(count),
+                _ => 0,
+            };
+            self.unheard.store(rest, Relaxed);
+        }
     }
 
     #[cold]
     fn poll_read_watched(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
-        if let Some(chunks) = &mut self.chunks {
-            let followed = chunks.follow(buf.filled().get(before..).unwrap_or_default());
+        if let Some(watch) = &mut self.watch {
+            let followed = watch.follow(buf.filled().get(before..).unwrap_or_default());
             followed.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-            if chunks.is_done() {
-                self.chunks = None;
-            }
         }
         Poll::Ready(Ok(()))
     }
@@ -154,6 +195,12 @@ impl<S: Transport> EdgeStream<S> {
     /// Changes how writes reach the socket; what waits still goes first.
     pub const fn set_writing(&mut self, writing: Writing) {
         self.writing = writing;
+    }
+
+    /// The lane's again: nothing is watched.
+    pub fn end_session(&mut self) {
+        self.writing = Writing::Direct;
+        self.watch = None;
     }
 
     /// The client's address.
@@ -269,7 +316,7 @@ fn not_zero(count: usize) -> io::Result<()> {
 impl<S: Transport> AsyncRead for EdgeStream<S> {
     #[inline]
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.chunks {
+        match self.watch {
             None => self.transport().poll_read(cx, buf),
             Some(_) => self.poll_read_watched(cx, buf),
         }
@@ -282,7 +329,8 @@ impl<S: Transport> AsyncWrite for EdgeStream<S> {
         if self.writing == Writing::Direct && !self.is_waiting() {
             return self.transport().poll_write(cx, buf);
         }
-        self.poll_send(cx, &[IoSlice::new(buf)])
+        let polled = self.poll_send(cx, &[IoSlice::new(buf)]);
+        self.unless_deaf(polled, cx)
     }
 
     #[inline]
@@ -294,7 +342,8 @@ impl<S: Transport> AsyncWrite for EdgeStream<S> {
         if self.writing == Writing::Direct && !self.is_waiting() {
             return self.transport().poll_write_vectored(cx, bufs);
         }
-        self.poll_send(cx, bufs)
+        let polled = self.poll_send(cx, bufs);
+        self.unless_deaf(polled, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -303,13 +352,24 @@ impl<S: Transport> AsyncWrite for EdgeStream<S> {
 
     #[inline]
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_drain(cx))?;
-        self.transport().poll_flush(cx)
+        let polled = self.poll_drain(cx);
+        ready!(self.unless_deaf(polled, cx))?;
+        let polled = self.transport().poll_flush(cx);
+        self.unless_deaf(polled, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_drain(cx))?;
         self.transport().poll_shutdown(cx)
+    }
+}
+
+impl<S: Transport> Seen for EdgeStream<S> {
+    fn sight(&self) -> Option<Sight<'_>> {
+        if self.watch.as_ref().is_some_and(|watch| watch.is_beyond()) {
+            return None;
+        }
+        self.transport.tcp().map(|tcp| Sight { tcp, tls: self.tls().is_some() })
     }
 }
 

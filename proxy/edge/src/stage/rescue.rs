@@ -179,6 +179,8 @@ pub enum Fault {
     EndpointTimeout,
     /// The answer is not HTTP.
     EndpointMalformed,
+    /// The client has left: what is answered is for the log alone.
+    ClientLeft,
     /// The gateway itself failed.
     Internal,
 }
@@ -214,6 +216,8 @@ pub fn rescue(fault: Fault, denial: Option<&str>) -> Rescue {
         Fault::EndpointMalformed => {
             with(IntegrationFailure, 502, "InternalServerErrorException", Some("Internal server error"))
         }
+        // The status is nginx's.
+        Fault::ClientLeft => with(Default4xx, 499, "BadRequestException", Some("Client closed request")),
         Fault::Internal => plain(Default5xx),
     }
 }

@@ -101,7 +101,8 @@ fn http_1_0_has_bodies_by_length_alone() {
     assert_eq!(statuses(&scene, &open), [200]);
     assert_eq!(scene.origin.last().body, b"");
     let by_length = format!("POST /x HTTP/1.0\r\nHost: a\r\nContent-Length: {}\r\n\r\n{inner}", inner.len());
-    assert_eq!(statuses(&scene, &by_length), [200]);
+    // Who ends his direction with nothing behind the request has left.
+    assert_eq!(scene.connect().send(&by_length).read_all().iter().map(|r| r.status).collect::<Vec<_>>(), [200]);
     assert_eq!(scene.origin.last().body, inner.as_bytes());
     scene.is_clean("HTTP/1.0");
 }

@@ -43,6 +43,8 @@ enum Step {
     Wait(Gate),
     /// Nothing, until the gateway closes the connection.
     Hang,
+    /// The same, and then this.
+    UntilClosed(Arc<dyn Fn() + Send + Sync>),
     Close,
     Reset,
 }
@@ -81,6 +83,12 @@ impl Answer {
         Self::raw(text)
     }
 
+    /// Then all of that.
+    pub fn then_all(mut self, more: Self) -> Self {
+        self.0.extend(more.0);
+        self
+    }
+
     /// These bytes.
     pub fn raw(bytes: impl AsRef<[u8]>) -> Self {
         Self::default().then(bytes)
@@ -111,6 +119,11 @@ impl Answer {
         self.step(Step::Hang)
     }
 
+    /// The same; `closed` is told when that has happened.
+    pub fn until_closed(self, closed: impl Fn() + Send + Sync + 'static) -> Self {
+        self.step(Step::UntilClosed(Arc::new(closed)))
+    }
+
     /// Then the connection ends in order.
     pub fn close(self) -> Self {
         self.step(Step::Close)
@@ -135,6 +148,12 @@ impl Answer {
                 Step::Wait(gate) => gate.pass(),
                 Step::Hang => {
                     while io::Read::read(stream, &mut [0; 1024])? > 0 {}
+                    return Ok(After::Over);
+                }
+                Step::UntilClosed(closed) => {
+                    // However it ends.
+                    while io::Read::read(stream, &mut [0; 1024]).is_ok_and(|count| count > 0) {}
+                    closed();
                     return Ok(After::Over);
                 }
                 Step::Close => return Ok(After::Over),

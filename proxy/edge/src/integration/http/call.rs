@@ -75,6 +75,9 @@ pub enum CallError {
     /// Not HTTP.
     #[error(transparent)]
     Malformed(#[from] head::Malformed),
+    /// The client has left, and nobody waits for an answer.
+    #[error("the client has left")]
+    Left,
     /// The client's body could not be read, so it makes no difference what the endpoint thinks.
     #[error("the client's body ended: {0}")]
     Client(io::Error),
@@ -90,6 +93,7 @@ impl CallError {
             CallError::Connect(_) | CallError::Broken(_) | CallError::Refused => Fault::EndpointUnreachable,
             CallError::Unsendable => Fault::Configuration,
             CallError::Malformed(_) => Fault::EndpointMalformed,
+            CallError::Left => Fault::ClientLeft,
             CallError::Client(e) if e.kind() == io::ErrorKind::TimedOut => {
                 Fault::Refused(crate::stage::frame::Refusal::Timeout)
             }
@@ -124,7 +128,11 @@ async fn attempts(call: &Call<'_>, deadline: Instant, body: &mut impl RequestBod
                 (reused, newer) = (link.reused, link.way.session());
                 match link.way.attempt(call, deadline, body).await {
                     Ok(started) => return Ok(Started { tries, reused, ..started }),
-                    Err(e @ (CallError::Client(_) | CallError::Malformed(_) | CallError::Unsendable)) => return Err(e),
+                    Err(
+                        e @ (CallError::Client(_) | CallError::Left | CallError::Malformed(_) | CallError::Unsendable),
+                    ) => {
+                        return Err(e);
+                    }
                     Err(e) => {
                         if !reused {
                             call.origin.note(address, false, call.now);
@@ -219,4 +227,16 @@ pub(super) fn head_deadline(call: &Call<'_>, deadline: Instant) -> Instant {
         _ => now + call.timeout,
     };
     deadline.min(now + call.first_byte_timeout)
+}
+
+/// Waits for the endpoint, unless the client leaves before. Whoever drops an attempt gives the call up.
+pub(super) async fn unless_left<T>(
+    client: &mut impl RequestBody,
+    answer: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    tokio::select! {
+        biased;
+        answer = answer => answer,
+        () = client.left() => Err(CallError::Left),
+    }
 }

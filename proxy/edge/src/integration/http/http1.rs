@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::BodyReader;
 use super::buffer::{Buffer, SIZE};
-use super::call::{Call, CallError, Started, head_deadline};
+use super::call::{Call, CallError, Started, head_deadline, unless_left};
 use super::connection::Connection;
 use super::head::{self, AnswerHead, BodyEnd};
 use crate::server::downstream::RequestBody;
@@ -27,8 +27,11 @@ pub(super) async fn attempt(
     if complete && call.length != BodyLength::Empty {
         complete = upload(call, &mut connection, &mut buffer, body).await?;
     }
-    let head =
-        tokio::time::timeout_at(head_deadline(call, deadline), read_head(call, &mut connection, &mut buffer)).await;
+    let head = tokio::time::timeout_at(
+        head_deadline(call, deadline),
+        unless_left(body, read_head(call, &mut connection, &mut buffer)),
+    )
+    .await;
     let mut head = head.map_err(|_| CallError::Timeout)??;
     if head.end == BodyEnd::Close && connection.is_tls() {
         head.end = BodyEnd::CloseNotify;

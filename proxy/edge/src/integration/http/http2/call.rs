@@ -11,7 +11,7 @@ use http::Response;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::BodyReader;
-use super::super::call::{Call, CallError, Started, head_deadline};
+use super::super::call::{Call, CallError, Started, head_deadline, unless_left};
 use super::body::Http2Body;
 use super::session::Slot;
 use super::{answer, failure, request, sessions};
@@ -50,7 +50,8 @@ async fn on_stream(
     let response = match early {
         Some(response) => response,
         None => {
-            timeout_at(head_deadline(call, deadline), answer).await.map_err(|_| CallError::Timeout)?.map_err(failure)?
+            let answer = unless_left(body, async { answer.await.map_err(failure) });
+            timeout_at(head_deadline(call, deadline), answer).await.map_err(|_| CallError::Timeout)??
         }
     };
     let head = answer::head(&response, call.verb, response.body().is_end_stream())?;
