@@ -111,6 +111,20 @@ fn what_is_not_http_is_a_bad_gateway() {
     }
 }
 
+/// Nothing has left for the client yet, so it can still be told.
+#[test]
+fn a_first_chunk_that_is_none_is_a_bad_gateway() {
+    for chunk in ["zz\r\n", "\r\n", "-1\r\nx\r\n", "5\nhello\r\n0\r\n\r\n", "10000000000000000\r\n"] {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let origin = Recorder::start(move |_| Answer::raw(format!("{head}{chunk}")));
+        let gateway = gateway(origin.address(), "");
+        let mut client = gateway.connect();
+        is(&client.get("/x"), 502, INTERNAL);
+        is(&client.get("/cached/x"), 502, INTERNAL);
+        assert_eq!(origin.connections(), 2, "a doubtful connection is not used again: {chunk:?}");
+    }
+}
+
 #[test]
 fn a_head_without_end_is_a_bad_gateway() {
     let origin = Recorder::start(|_| Answer::raw(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(200_000))).hang());

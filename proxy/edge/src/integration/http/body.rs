@@ -22,6 +22,9 @@ enum Source {
 
 impl BodyReader {
     /// A reader of what follows a head on an HTTP/1.1 connection.
+    ///
+    /// # Errors
+    /// What came with the head is no chunk although the head says that chunks follow.
     pub fn new(
         origin: OriginId,
         connection: Connection,
@@ -29,8 +32,10 @@ impl BodyReader {
         end: BodyEnd,
         keep_alive: bool,
         idle: Duration,
-    ) -> Self {
-        Self(Source::Http1(Http1Body::new(origin, connection, buffer, end, keep_alive, idle)))
+    ) -> io::Result<Self> {
+        let mut body = Http1Body::new(origin, connection, buffer, end, keep_alive, idle);
+        body.check()?;
+        Ok(Self(Source::Http1(body)))
     }
 
     /// A reader of an HTTP/2 stream.

@@ -38,6 +38,7 @@ pub(super) async fn attempt(
     }
     let keep_alive = head.keep_alive && complete;
     let body = BodyReader::new(call.origin.id(), connection, buffer, head.end, keep_alive, call.idle_timeout);
+    let body = body.map_err(|_| head::Malformed)?;
     Ok(Started { head, body, tries: 1, reused: false, request_complete: complete })
 }
 

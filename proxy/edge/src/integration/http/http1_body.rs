@@ -63,6 +63,16 @@ impl Http1Body {
         reader
     }
 
+    /// Looks at the framing of what came with the head, while the client can still be told that it is wrong.
+    pub(super) fn check(&mut self) -> io::Result<()> {
+        if self.state == State::ChunkSize
+            && let Some(line) = self.line()?
+        {
+            self.state = chunk_state(chunk_size(&line)?);
+        }
+        Ok(())
+    }
+
     /// All of the body has been handed out.
     pub(super) fn is_done(&self) -> bool {
         self.state == State::Done
