@@ -45,8 +45,11 @@ fn target(header: &RequestHeader) -> &[u8] {
     }
 }
 
+/// Names as the client wrote them. HTTP/2 has no case, and Pingora no names beside its own then.
 fn fields(header: &RequestHeader) -> impl Iterator<Item = (&[u8], &[u8])> {
-    header.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
+    let written = header.case_header_iter().map(|(name, value)| (name.as_slice(), value.as_bytes()));
+    let lower = header.headers.iter().filter(|_| !header.has_case());
+    written.chain(lower.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())))
 }
 
 /// `Content-Length`, if there is one.
@@ -69,9 +72,9 @@ struct Cased(ResponseHeader);
 impl Cased {
     /// A field that Pingora does not take is one that no client would: it is left out.
     fn append(&mut self, name: &[u8], value: &[u8]) {
-        let name = HeaderName::from_bytes(name);
-        let value = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(value));
-        if let (Ok(name), Ok(value)) = (name, value) {
+        // A `HeaderName` would lose the case: bytes keep it.
+        let name = Bytes::copy_from_slice(name);
+        if let Ok(value) = HeaderValue::from_bytes(value) {
             let _ = self.0.append_header(name, value);
         }
     }
@@ -192,6 +195,12 @@ mod tests {
         let head = head(b"Content-Type: text/plain\r\nX-A: 1\r\nx-a: 2\r\nEmpty:\r\nbad name: x\r\nBad: \x01\r\n");
         let (one, two) = (response(&head, false).unwrap(), response(&head, true).unwrap());
         assert_eq!(lines(&one), lines(&two));
+        let mut wire = Vec::new();
+        one.header_to_h1_wire(&mut wire);
+        let wire = String::from_utf8(wire).unwrap();
+        for line in ["Content-Type: text/plain", "X-A: 1", "x-a: 2", "x-amzn-RequestId: 0", "Cache-Status: S"] {
+            assert!(wire.contains(line), "{line} as it was written: {wire}");
+        }
         assert_eq!(two.status, 203);
         let values = |name| two.headers.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
         assert_eq!(values("x-a"), ["1", "2"]);
@@ -231,6 +240,7 @@ mod tests {
             (&b"GET"[..], &b"/a"[..], Some(&b"b"[..]), &b"h"[..])
         );
         assert_eq!((head.bytes(), content_length(&head)), (owned.bytes(), Some(3)));
+        assert!(head.fields().any(|(_, name, _)| name == b"Content-Length"), "as the client wrote it");
         assert_eq!(head.field_count(), owned.field_count());
     }
 
