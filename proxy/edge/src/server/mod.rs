@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod http2;
 pub mod lane;
 pub mod lane_downstream;
+pub mod levels;
 pub mod life;
 pub mod listeners;
 pub mod patience;

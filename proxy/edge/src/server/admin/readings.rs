@@ -29,6 +29,7 @@ const FIGURES: [(&str, &str, ReadingKind, Figure); 6] = [
 
 /// Registers all of it.
 pub fn watch(gateway: &Arc<Gateway>) {
+    crate::server::levels::watch(gateway);
     for (name, help, kind, figure) in FIGURES {
         let rows = caches(gateway, move |labels, cache| vec![(labels, figure(cache))]);
         gateway.metrics.watch(Reading { name, help, kind, read: Box::new(rows) });
