@@ -117,8 +117,11 @@ pub fn read<'b>(buf: &'b [u8], limits: &Limits, head: &mut Head<'b>) -> Framed {
     }
 }
 
-/// Checks a head that another parser has read, HTTP/2's or `ServerSession`'s: target and host.
+/// Checks a head that another parser has read, HTTP/2's or `ServerSession`'s: expectation, target and host.
 pub fn check(head: &Head<'_>) -> Result<(), Refusal> {
+    if !head.values(FieldKind::Expect).all(is_known_expectation) {
+        return Err(Refusal::Expectation);
+    }
     check_host(head.host())?;
     check_target(head.path(), head.query())
 }
@@ -194,7 +197,7 @@ impl Seen {
                     return Err(Refusal::TransferCoding);
                 }
             }
-            FieldKind::Expect if !value.eq_ignore_ascii_case(b"100-continue") => return Err(Refusal::Expectation),
+            FieldKind::Expect if !is_known_expectation(value) => return Err(Refusal::Expectation),
             FieldKind::Expect | FieldKind::Upgrade => self.session = true,
             _ => {}
         }
@@ -220,6 +223,11 @@ impl Seen {
         head.has_body = self.lengths + self.codings > 0;
         Ok(())
     }
+}
+
+/// RFC 9110 §10.1.1 has one.
+fn is_known_expectation(value: &[u8]) -> bool {
+    value.eq_ignore_ascii_case(b"100-continue")
 }
 
 /// Path and query into `head`; the authority of an absolute-form target comes back.
