@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use pingora_core::ErrorType;
 use pingora_core::protocols::Stream;
-use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::{HttpTask, ServerSession};
+use pingora_core::{Error, ErrorType};
 
 use super::body_watch::BodyWatch;
 use super::core::with;
@@ -94,7 +94,8 @@ async fn request(down: &mut SessionDownstream, plan: &Arc<Plan>, connection: Con
     };
     let refusal = refusal.or_else(|| down.malformed.then_some(Refusal::Malformed));
     let refusal = refusal.or_else(|| refuse(&head, length, plan));
-    down.continues = head.has(FieldKind::Expect);
+    // HTTP/1.0 does not know it (RFC 9110 §10.1.1).
+    down.continues = head.has(FieldKind::Expect) && version == Version::Http11;
     down.silent = head.is_head();
     let exchange = with(|core| Exchange::new(head, connection, core.clock.now(), core.ids.draw()));
     let Some(mut exchange) = exchange else { return Arrival::Broken };
@@ -179,6 +180,9 @@ fn hear_no_more<S: Transport>(stream: &Stream) {
     }
 }
 
+/// What ends a flush.
+const FLUSHED: ErrorType = ErrorType::Custom("flushed");
+
 /// The client's side of a request that came through `ServerSession`.
 struct SessionDownstream {
     session: ServerSession,
@@ -225,7 +229,10 @@ impl SessionDownstream {
 impl RequestBody for SessionDownstream {
     async fn piece(&mut self) -> io::Result<Option<Bytes>> {
         if std::mem::take(&mut self.continues) {
+            // Pingora takes it for an answer before the body's end, after which a connection could not stay open.
+            let keepalive = self.session.get_keepalive();
             self.session.write_continue_response().await.map_err(broken)?;
+            self.session.set_keepalive(keepalive);
         }
         // A read that ends in a chunk's framing brings an empty piece, which must not pass for the last one.
         let read = async {
@@ -298,9 +305,14 @@ impl Downstream for SessionDownstream {
         self.session.write_response_body(piece.clone(), false).await.map_err(broken)
     }
 
-    /// Pingora flushes after each piece.
+    /// Pingora keeps what has a stated length until all of it is there. It has no call that flushes and does nothing else:
+    /// this one writes what there is, and ends with the failure that it was given.
     async fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let tasks = vec![HttpTask::Body(None, false), HttpTask::Failed(Error::new_down(FLUSHED))];
+        match within(self.stall, async { Ok(self.session.response_duplex_vec(tasks).await) }).await? {
+            Err(error) if *error.etype() != FLUSHED => Err(broken(error)),
+            _ => Ok(()),
+        }
     }
 
     async fn finish(&mut self) -> io::Result<()> {
