@@ -34,6 +34,9 @@ use crate::stage::{Exchange, Fault, Reply, Stop};
 
 /// Streams that a client may have open.
 const STREAMS: u32 = 128;
+/// A head may be so many times as large as allowed and is still read, so that the refusal is ours: the `h2` crate's has no
+/// body and is not counted. It takes 32 bytes for each field besides.
+const HEAD_ROOM: u32 = 2;
 /// Bytes of a request body that a client may send ahead, per stream.
 const WINDOW: u32 = 256 * 1024;
 /// The same for all streams of a connection.
@@ -60,7 +63,7 @@ pub async fn serve(stream: Stream, connection: Connection, mut shutdown: Shutdow
     let Some(plan) = with(|core| core.plan()) else { return };
     let mut options = default_h2_options();
     options.max_concurrent_streams(STREAMS);
-    options.max_header_list_size(plan.limits.head_size as u32);
+    options.max_header_list_size(HEAD_ROOM * plan.limits.head_size as u32);
     options.initial_window_size(WINDOW);
     options.initial_connection_window_size(CONNECTION_WINDOW);
     let Ok(Ok(h2)) = tokio::time::timeout(plan.timeouts.handshake, handshake(stream, Some(options))).await else {
@@ -263,6 +266,9 @@ fn refuse(exchange: &Exchange<'_>, length: BodyLength, plan: &Plan) -> Option<Re
     if let Err(refusal) = frame::check(&exchange.head) {
         return Some(refusal);
     }
+    if exchange.head.bytes().len() > plan.limits.head_size {
+        return Some(Refusal::HeadTooLarge);
+    }
     if exchange.head.field_count() > plan.limits.header_count {
         return Some(Refusal::TooManyFields);
     }
@@ -314,6 +320,8 @@ async fn travel(session: HttpSession, mut trip: Trip, stop: Stop, _open: Arc<()>
         Stop::Waiting(need) => drive(trip, need, &mut down).await,
     };
     if arrival == Arrival::Broken {
+        // A reset drops what waits: what has been sent goes first, as over HTTP/1.1.
+        tokio::task::yield_now().await;
         down.session.shutdown();
     }
 }
