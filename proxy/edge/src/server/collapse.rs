@@ -6,14 +6,15 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use sluice_cache::flight::{Excess, Filling, Follower, Head, Leader, Reader, Verdict};
+use sluice_cache::flight::{Broken, Excess, Filling, Follower, Head, Leader, Reader, Verdict};
 use sluice_cache::freshness::Ttl;
 use sluice_cache::notes::Tags;
-use sluice_cache::{Draft, Entry, Role};
+use sluice_cache::{Draft, Entry, NotStored, Role};
 use tokio::sync::oneshot;
 
 use super::accounts;
@@ -24,7 +25,7 @@ use crate::integration::http::{BodyReader, Started};
 use crate::message::encode::{CacheStatus, Framing};
 use crate::plan::{IntegrationPlan, StageCache};
 use crate::stage::recall::StorageKey;
-use crate::stage::{Reply, Stop, deliver, recall, store};
+use crate::stage::{Fault, Reply, Stop, deliver, recall, store};
 
 /// What a client goes on with.
 enum Outcome {
@@ -145,7 +146,7 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
     fill(started.body, filling, keep).await;
 }
 
-fn refuse(trip: &mut Trip, reason: sluice_cache::NotStored) {
+fn refuse(trip: &mut Trip, reason: NotStored) {
     trip.exchange.ledger.store = store::Verdict::Refused(reason);
     if let CacheStatus::Forward { stored, detail, .. } = &mut trip.exchange.cache_status {
         (*stored, *detail) = (false, Some(reason.as_str()));
@@ -210,12 +211,19 @@ fn adopt(trip: &mut Trip, reader: &Reader, collapsed: bool) {
         *told = collapsed;
     }
     exchange.reply = Reply::Origin;
-    exchange.ledger.deliver = deliver::Verdict::Streamed;
+    let (exchange, plan) = (&mut trip.exchange, &trip.plan);
+    with(|core| deliver::advance(exchange, &mut core.context(plan)));
 }
 
-/// Sends what grows.
-async fn read<D: Downstream>(trip: Trip, mut reader: Reader, down: &mut D) -> Arrival {
-    let (sent, result) = send(&trip, &mut reader, down).await;
+/// Sends what grows. While nothing has left, the client can still be told that it broke off.
+async fn read<D: Downstream>(mut trip: Trip, mut reader: Reader, down: &mut D) -> Arrival {
+    let first = at_hand(pin!(reader.next())).await;
+    if let Poll::Ready(Some(Err(_))) = first {
+        refuse(&mut trip, NotStored::Incomplete);
+        trip.fail(Fault::EndpointMalformed);
+        return trip.deliver(None, down).await;
+    }
+    let (sent, result) = send(&trip, first, &mut reader, down).await;
     trip.settle(sent);
     match result {
         Ok(false) => Arrival::Open,
@@ -224,13 +232,26 @@ async fn read<D: Downstream>(trip: Trip, mut reader: Reader, down: &mut D) -> Ar
     }
 }
 
-async fn send<D: Downstream>(trip: &Trip, reader: &mut Reader, down: &mut D) -> (u64, io::Result<bool>) {
-    let mut sent = 0;
+/// A piece that grows, or the end.
+type Piece = Option<Result<Bytes, Broken>>;
+
+async fn send<D: Downstream>(
+    trip: &Trip,
+    first: Poll<Piece>,
+    reader: &mut Reader,
+    down: &mut D,
+) -> (u64, io::Result<bool>) {
+    let (mut sent, mut first) = (0, Some(first));
     let run = async {
         let mut none = Vec::new();
         let answer = deliver::outgoing(&trip.exchange, &trip.plan, &mut none);
         down.begin(&answer.head, &date(), answer.close).await?;
-        while let Some(piece) = flushed_while(reader.next(), down).await? {
+        loop {
+            let piece = match first.take() {
+                Some(Poll::Ready(piece)) => piece,
+                _ => flushed_while(reader.next(), down).await?,
+            };
+            let Some(piece) = piece else { break };
             let piece = piece.map_err(|_| io::ErrorKind::UnexpectedEof)?;
             down.send_shared(&piece).await?;
             sent += piece.len() as u64;
@@ -243,13 +264,17 @@ async fn send<D: Downstream>(trip: &Trip, reader: &mut Reader, down: &mut D) -> 
 
 /// What comes next. If it has to be waited for, all that came so far leaves first.
 async fn flushed_while<T, D: Downstream>(next: impl Future<Output = T>, down: &mut D) -> io::Result<T> {
-    let mut next = std::pin::pin!(next);
-    let at_hand = poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
-    if let Poll::Ready(piece) = at_hand {
+    let mut next = pin!(next);
+    if let Poll::Ready(piece) = at_hand(next.as_mut()).await {
         return Ok(piece);
     }
     down.flush().await?;
     Ok(next.await)
+}
+
+/// What there is without waiting.
+async fn at_hand<T>(mut next: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await
 }
 
 /// A whole answer that may be stored.
