@@ -125,6 +125,8 @@ impl Page<'_> {
         for (labels, value) in (reading.read)() {
             match reading.kind {
                 ReadingKind::Counter => encode_counter(&mut family, &labels, value)?,
+                // A value that stands alone has no braces behind its name.
+                ReadingKind::Gauge if labels.is_empty() => family.encode_gauge(&value)?,
                 ReadingKind::Gauge => family.encode_family(&labels)?.encode_gauge(&value)?,
             }
         }
