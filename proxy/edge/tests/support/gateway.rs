@@ -47,7 +47,8 @@ impl Gateway {
         let address = self.address();
         eventually("the gateway listens", || {
             if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("the gateway ended with {status}:\n{}", self.log.lock().unwrap());
+                let log = self.log();
+                panic!("the gateway ended with {status}:\n{log}");
             }
             TcpStream::connect(address).is_ok() || Instant::now() > deadline
         });
