@@ -34,6 +34,12 @@ impl Epoch {
         Self(self.0 + 1)
     }
 
+    /// The epoch after so many flushes.
+    #[must_use]
+    pub const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+
     /// How many flushes came before.
     #[must_use]
     pub const fn number(self) -> u64 {

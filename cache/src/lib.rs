@@ -6,15 +6,15 @@
 //! - [`entry`]: a stored answer, ready to be written to a socket, and what it weighs.
 //! - [`record`]: an entry as bytes that outlive the process, proven when they are read.
 //! - [`seal`]: who can read what is stored: keys, where they come from, how they change.
-//! - [`tier`]: where answers are kept; the memory tier.
+//! - [`tier`]: where answers are kept; the memory tier and the disk tier.
 //! - [`flight`]: one fetch per key however many wait for it.
 //! - [`turn`]: which of several fetches of one key counts.
 //! - [`invalidate`]: how flushes, purges and bans make entries unreachable before their time.
 //! - [`notes`]: what an answer carries for purges to ask about.
 //! - [`simulate`]: what a cache of another size would have done with a log.
 //!
-//! Nothing here reads a clock or a socket, and nothing knows HTTP beyond status codes and field lines: monotonic
-//! nanoseconds, verdicts and bytes are handed in.
+//! Nothing here reads a clock that decides what is served, or a socket, and nothing knows HTTP beyond status codes and
+//! field lines: monotonic nanoseconds, verdicts and bytes are handed in.
 
 pub mod answer;
 pub mod entry;

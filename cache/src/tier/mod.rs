@@ -1,5 +1,6 @@
 //! Where answers are kept.
 
+pub mod disk;
 pub mod memory;
 
 use std::sync::Arc;

@@ -1,0 +1,233 @@
+//! The disk tier: a log of segment files, with an index in memory.
+//!
+//! A [`Store`] owns one directory. Entries are appended to the log in batches, by one thread that lays them out and one
+//! that writes; when the capacity is reached, the oldest segment's file is used again. The order in the log decides which
+//! version of a key is current. What is dropped leaves a tombstone in the log, which is evicted after what it covers, so
+//! a restart brings nothing back. What must outlive the eviction (spaces, flushes, bans) is in a small journal.
+//!
+//! A [`Space`] is one stage's part of a store: its own epoch, codec and share of the capacity.
+//!
+//! Nothing here fails a request: what can not be read is a miss, what can not be written is refused or lost, and both are
+//! counted. An [`Ack`] resolves when the device has what it stands for, behind an `fdatasync`.
+//!
+//! Bounds: the queue by bytes and number, two batch buffers, waiting reads by number, the index by the entries that the
+//! capacity has room for (at most 40 bytes each).
+
+mod access;
+mod batch;
+mod buffer;
+mod bytes;
+mod clock;
+mod config;
+mod encoder;
+mod events;
+mod files;
+mod footer;
+mod frame;
+mod health;
+mod in_flight;
+mod index;
+mod journal;
+mod log;
+mod open;
+mod pool;
+mod promise;
+mod queue;
+mod reader;
+mod recover;
+mod scan;
+mod segment;
+mod segments;
+mod shared;
+mod space;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fmt;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+
+use thiserror::Error;
+
+use crate::record::Codec;
+
+use journal::Fact;
+use promise::promise;
+use queue::{Full, Order};
+use shared::Shared;
+use space::SpaceCore;
+
+pub use access::{Probe, Space};
+pub use config::{Config, OpenError, RECORD_LIMIT, Reads, SEGMENTS_LEAST};
+pub use events::{Event, Events, Silent};
+pub use health::Health;
+pub use journal::{Ack, BANS_LIMIT, NAME_LIMIT, NotDurable, SPACES_LIMIT, SpaceSalt};
+pub use pool::Pending;
+pub use promise::Later;
+pub use stats::{Refused, Stats};
+
+/// A cache on disk. Dropping it closes it.
+pub struct Store {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    lock: Option<File>,
+}
+
+/// Why a space was not opened.
+#[derive(Debug, Error)]
+pub enum SpaceError {
+    /// The name is longer than [`NAME_LIMIT`].
+    #[error("the name of a cache space has at most {NAME_LIMIT} bytes")]
+    NameTooLong,
+    /// There are [`SPACES_LIMIT`] already.
+    #[error("a disk cache has at most {SPACES_LIMIT} spaces")]
+    TooMany,
+    /// The system gave no random bytes for the salt.
+    #[error("no randomness for a salt: {0}")]
+    NoRandomness(std::io::Error),
+}
+
+/// A capacity that a store can not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{least} bytes are the least that this disk cache works with")]
+pub struct TooSmall {
+    /// The least, bytes.
+    pub least: u64,
+}
+
+impl Store {
+    /// Opens the store in a directory, or begins one. Returns at once: what is on disk is found later, see
+    /// [`Store::is_ready`]; until then look-ups are misses, and what is inserted or removed waits.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing is deleted then.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        open::open(config)
+    }
+
+    /// The space of that name, begun if there is none yet, which blocks until that is written down. The codec is made
+    /// from the space's salt. Opening it again gives the same space, with the new codec.
+    ///
+    /// # Errors
+    /// See [`SpaceError`].
+    pub fn space(&self, name: &str, codec: impl FnOnce(&SpaceSalt) -> Codec) -> Result<Space, SpaceError> {
+        if name.len() > NAME_LIMIT {
+            return Err(SpaceError::NameTooLong);
+        }
+        let (core, salt) = self.find_or_begin(name)?;
+        core.codec.store(Some(Arc::new(codec(&salt))));
+        Ok(Space { core, shared: Arc::clone(&self.shared) })
+    }
+
+    fn find_or_begin(&self, name: &str) -> Result<(Arc<SpaceCore>, SpaceSalt), SpaceError> {
+        let Shared { journal, spaces, .. } = &*self.shared;
+        let mut facts = journal.facts();
+        let known = facts.by_name(name).and_then(|id| Some((spaces.find(id)?, facts.spaces.get(&id)?.salt)));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        if spaces.len() >= SPACES_LIMIT {
+            return Err(SpaceError::TooMany);
+        }
+        let mut salt = SpaceSalt::default();
+        open::random(&mut salt).map_err(SpaceError::NoRandomness)?;
+        let id = facts.next_space;
+        let core = Arc::new(SpaceCore::new(id, name.to_owned(), 0));
+        spaces.add(Arc::clone(&core));
+        let written = journal.state_in(&mut facts, Fact::Space { id, name: name.to_owned(), epoch: 0, salt });
+        drop(facts);
+        // Should the disk refuse, it is tried again; a space that is lost all the same begins anew, and finds nothing.
+        let _tried_again = written.wait();
+        Ok((core, salt))
+    }
+
+    /// Whether the index is there.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.shared.watch.is_ready()
+    }
+
+    /// Changes the capacity, bytes. Resolves when it holds; what is smaller loses its oldest entries.
+    ///
+    /// # Errors
+    /// It is too small.
+    pub fn resize(&self, capacity: u64) -> Result<Ack, TooSmall> {
+        let least = Config::capacity_least(self.shared.segment_bytes as u32);
+        if capacity < least {
+            return Err(TooSmall { least });
+        }
+        Ok(self.order(|promise| Order::Resize(capacity, promise)))
+    }
+
+    /// Resolves when all that was queued before is on the device.
+    pub fn commit(&self) -> Ack {
+        self.order(Order::Commit)
+    }
+
+    fn order(&self, order: impl FnOnce(journal::AckPromise) -> Order) -> Ack {
+        let (promise, ack) = promise();
+        if let Err((full, order)) = self.shared.queue.order(order(promise)) {
+            let (Order::Commit(promise) | Order::Resize(_, promise)) = order;
+            promise.resolve(Err(if full == Full::Closed { NotDurable::Closed } else { NotDurable::Busy }));
+        }
+        ack
+    }
+
+    /// Its figures of the moment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let Shared { counts, index, segments, watch, queue, .. } = &*self.shared;
+        let (queue_bytes, queue_marks) = queue.waiting();
+        Stats {
+            health: watch.health(),
+            recovered: (counts.recovered.load(Relaxed), counts.to_recover.load(Relaxed)),
+            entries: index.entries(),
+            index_bytes: index.bytes(),
+            segments: segments.len(),
+            segment_bytes: self.shared.segment_bytes as u32,
+            capacity: self.shared.capacity.load(Relaxed),
+            queue_bytes,
+            queue_marks,
+            refused: counts.refused(),
+            lost: counts.lost.load(Relaxed),
+            written_bytes: counts.written_bytes.load(Relaxed),
+            write_errors: counts.write_errors.load(Relaxed),
+            read_errors: counts.read_errors.load(Relaxed),
+            damaged: counts.damaged.load(Relaxed),
+            reads_inline: counts.reads_inline.load(Relaxed),
+            reads_pooled: counts.reads_pooled.load(Relaxed),
+            reads_refused: counts.reads_refused.load(Relaxed),
+            evicted_segments: counts.evicted_segments.load(Relaxed),
+            reinserted: counts.reinserted.load(Relaxed),
+            doubted: counts.doubted.load(Relaxed),
+        }
+    }
+
+    /// Writes what is queued and ends. Blocks until that is done.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        self.shared.reads.close();
+        self.shared.journal.close();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so.
+            let _ended = thread.join();
+        }
+        drop(self.lock.take());
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

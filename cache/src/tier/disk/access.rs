@@ -1,0 +1,214 @@
+//! A space as its callers have it: look up, insert, remove, flush, ban.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::frame;
+use super::index::Slot;
+use super::journal::{Ack, AckPromise, BANS_LIMIT, Fact, NotDurable};
+use super::pool::Pending;
+use super::promise::{kept, promise};
+use super::queue::{Full, Insert};
+use super::reader::{self, Wanted};
+use super::shared::Shared;
+use super::space::SpaceCore;
+use super::stats::{Refused, add};
+use crate::entry::Entry;
+use crate::invalidate::Epoch;
+use crate::key::{Fingerprint, KeyRef, Keyed};
+use crate::record::Codec;
+
+/// A longer record is not read by the asking thread, bytes: others wait for that thread.
+const INLINE_LIMIT: usize = 256 * 1024;
+
+/// What a look-up found.
+#[derive(Debug)]
+pub enum Probe {
+    /// Nothing that may be served.
+    Absent,
+    /// It was in the page cache. It may be expired: until when it is of use, it is found.
+    Ready(Arc<Entry>),
+    /// It is being read.
+    Read(Pending),
+}
+
+/// One stage's part of a store. A clone is the same space.
+#[derive(Clone)]
+pub struct Space {
+    pub(super) core: Arc<SpaceCore>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Space {
+    /// What is stored under a key; nothing while the store recovers. Never blocks.
+    #[must_use]
+    pub fn probe(&self, key: KeyRef<'_>, now_ns: u64) -> Probe {
+        let slot = self.slot(key.fingerprint);
+        if !self.shared.watch.is_ready() {
+            return Probe::Absent;
+        }
+        let Some(place) = self.shared.index.get(slot) else { return Probe::Absent };
+        let Some(segment) = self.shared.segments.find(place.segment) else { return Probe::Absent };
+        if !self.core.reaches(self.core.epoch(), segment.number) {
+            return Probe::Absent;
+        }
+        self.shared.index.mark_hit(slot);
+        if !self.shared.direct
+            && place.bytes() <= INLINE_LIMIT
+            && let Some(raw) = reader::read_cached(&segment, place)
+        {
+            add(&self.shared.counts.reads_inline, 1);
+            let entry = reader::believe(&self.shared, &self.core, &segment, place, raw, key, now_ns);
+            return entry.map_or(Probe::Absent, Probe::Ready);
+        }
+        let (fingerprint, bytes) = (key.fingerprint, key.bytes.into());
+        self.read(Wanted { space: Arc::clone(&self.core), segment, place, fingerprint, key: bytes, now_ns }, slot)
+    }
+
+    fn read(&self, wanted: Wanted, slot: Slot) -> Probe {
+        match self.shared.reads.push(wanted, slot) {
+            Some(pending) => {
+                add(&self.shared.counts.reads_pooled, 1);
+                Probe::Read(pending)
+            }
+            None => {
+                add(&self.shared.counts.reads_refused, 1);
+                Probe::Absent
+            }
+        }
+    }
+
+    /// Queues an answer whose fetch began in the epoch `began`, in the place of the one under its key. Never blocks. The
+    /// entry is found once it is written.
+    ///
+    /// # Errors
+    /// Why it is not kept. An older version under its key is gone then too.
+    pub fn insert(&self, entry: Arc<Entry>, began: Epoch) -> Result<(), Refused> {
+        self.queue(entry, began, None)
+    }
+
+    /// The same, and tells when the answer is on the device.
+    ///
+    /// # Errors
+    /// As for [`Space::insert`].
+    pub fn insert_durably(&self, entry: Arc<Entry>, began: Epoch) -> Result<Ack, Refused> {
+        let (promise, ack) = promise();
+        self.queue(entry, began, Some(promise))?;
+        Ok(ack)
+    }
+
+    fn queue(&self, entry: Arc<Entry>, began: Epoch, promise: Option<AckPromise>) -> Result<(), Refused> {
+        let slot = self.slot(entry.key().fingerprint);
+        let Err(why) = self.try_queue(entry, began, promise, slot) else { return Ok(()) };
+        self.shared.forget_older(&self.core, slot);
+        Err(self.shared.counts.refuse(why))
+    }
+
+    fn try_queue(
+        &self,
+        entry: Arc<Entry>,
+        began: Epoch,
+        promise: Option<AckPromise>,
+        slot: Slot,
+    ) -> Result<(), Refused> {
+        let codec = self.core.codec.load_full().ok_or(Refused::Closed)?;
+        let bytes = frame::LEN + codec.encoded_len(&entry);
+        self.admit(began, bytes)?;
+        let (space, epoch) = (Arc::clone(&self.core), began.number());
+        let insert = Insert { space, entry, codec, epoch, slot, bytes, sequence: 0, promise };
+        self.shared.queue.insert(insert, &self.shared.in_flight).map_err(|(full, _)| match full {
+            Full::Full => Refused::Busy,
+            Full::Closed => Refused::Closed,
+        })
+    }
+
+    fn admit(&self, began: Epoch, bytes: usize) -> Result<(), Refused> {
+        match () {
+            () if self.core.forgotten.load(SeqCst) => Err(Refused::Closed),
+            () if self.core.epoch() != began.number() => Err(Refused::Flushed),
+            () if bytes > self.shared.record_limit() => Err(Refused::TooLarge),
+            () if self.shared.watch.writes_fail() => Err(Refused::Failing),
+            () => Ok(()),
+        }
+    }
+
+    /// Drops what is stored or queued under a key: not found from now on, and durably so once the answer resolves.
+    pub fn remove(&self, key: KeyRef<'_>) -> Ack {
+        let (promise, ack) = promise();
+        self.shared.forget_key(&self.core, self.slot(key.fingerprint), Some(promise));
+        ack
+    }
+
+    /// Drops everything: unreachable from now on, and durably so once the answer resolves.
+    pub fn flush(&self) -> Ack {
+        self.shared.flush(&self.core)
+    }
+
+    /// The epoch that a fetch notes when it begins.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        Epoch::numbered(self.core.epoch())
+    }
+
+    /// Keeps a ban for as long as entries that it covers may live, seconds since 1970. The store does not know what it
+    /// means: it gives it back as it is, also after a restart. A flush drops it.
+    pub fn ban(&self, ban: &[u8], expires: u32) -> Ack {
+        let mut facts = self.shared.journal.facts();
+        if facts.ban_bytes(self.core.id) + ban.len() > BANS_LIMIT {
+            return kept(Err(NotDurable::Busy));
+        }
+        let fact = Fact::Ban { id: self.core.id, expires, bytes: ban.to_vec() };
+        self.shared.journal.state_in(&mut facts, fact)
+    }
+
+    /// The bans that are kept, in the order in which they were made, each with its expiry.
+    #[must_use]
+    pub fn bans(&self) -> Vec<(Vec<u8>, u32)> {
+        let facts = self.shared.journal.facts();
+        let Some(space) = facts.spaces.get(&self.core.id) else { return Vec::new() };
+        space.bans.iter().map(|(expires, ban)| (ban.clone(), *expires)).collect()
+    }
+
+    /// Ends the space and destroys its salt: its sealed records can not be read any more by anybody. Resolves when the
+    /// salt is overwritten on the device, as far as the device overwrites.
+    pub fn forget(&self) -> Ack {
+        self.core.forgotten.store(true, SeqCst);
+        self.core.start_epoch();
+        self.core.codec.store(None);
+        self.shared.spaces.remove(self.core.id);
+        self.shared.journal.forget(self.core.id)
+    }
+
+    /// Has its records written in another way from now on, and read so.
+    pub fn set_codec(&self, codec: Codec) {
+        self.core.codec.store(Some(Arc::new(codec)));
+    }
+
+    /// Bytes of the log that it may take; what is older goes.
+    pub fn set_share(&self, bytes: u64) {
+        self.core.set_share(bytes);
+    }
+
+    /// Bytes of the log that it takes, old versions included until their room is used again.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.core.bytes()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    fn slot(&self, fingerprint: Fingerprint) -> Slot {
+        Slot::of(self.core.id, fingerprint)
+    }
+}
+
+impl fmt::Debug for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Space").field("name", &self.core.name).field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}

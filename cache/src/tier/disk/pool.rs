@@ -1,0 +1,93 @@
+//! A few threads for the reads that block: all of a store with direct reads, and of a buffered one those that are not in
+//! the page cache.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::index::Slot;
+use super::promise::{Later, Promise, Unkept, promise};
+use super::reader::{self, Wanted};
+use super::shared::Shared;
+use crate::entry::Entry;
+
+/// What a read will have found: nothing if there is nothing that may be served.
+pub type Pending = Later<Option<Arc<Entry>>>;
+
+impl Unkept for Option<Arc<Entry>> {
+    fn unkept() -> Self {
+        None
+    }
+}
+
+/// Reads that wait for a thread.
+pub(super) struct ReadQueue {
+    state: Mutex<State>,
+    called: Condvar,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct State {
+    reads: VecDeque<Read>,
+    closed: bool,
+}
+
+struct Read {
+    wanted: Wanted,
+    slot: Slot,
+    promise: Promise<Option<Arc<Entry>>>,
+}
+
+impl ReadQueue {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { state: Mutex::default(), called: Condvar::new(), limit }
+    }
+
+    /// Nothing if too many wait already.
+    pub(super) fn push(&self, wanted: Wanted, slot: Slot) -> Option<Pending> {
+        let mut state = self.state.lock();
+        if state.closed || state.reads.len() >= self.limit {
+            return None;
+        }
+        let (promise, pending) = promise();
+        state.reads.push_back(Read { wanted, slot, promise });
+        drop(state);
+        self.called.notify_one();
+        Some(pending)
+    }
+
+    /// What waits is answered with nothing, and the threads end.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        let waiting = std::mem::take(&mut state.reads);
+        drop(state);
+        drop(waiting);
+        self.called.notify_all();
+    }
+
+    fn pop(&self) -> Option<Read> {
+        let mut state = self.state.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            match state.reads.pop_front() {
+                Some(read) => return Some(read),
+                None => self.called.wait(&mut state),
+            }
+        }
+    }
+}
+
+/// One thread of the pool.
+pub(super) fn run(shared: &Shared) {
+    while let Some(Read { wanted, slot, promise }) = shared.reads.pop() {
+        let found = reader::read(shared, &wanted);
+        // What was dropped or overwritten meanwhile is not handed out.
+        let current = shared.index.get(slot) == Some(wanted.place);
+        promise.resolve(found.filter(|_| current));
+    }
+}
