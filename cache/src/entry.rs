@@ -121,6 +121,16 @@ impl Entry {
         &self.block
     }
 
+    /// Where the parts of the block end.
+    pub(crate) const fn ends(&self) -> Ends {
+        Ends { key: self.key_end, notes: self.notes_end, head: self.head_end }
+    }
+
+    /// What it has beside its block.
+    pub(crate) const fn meta(&self) -> Meta {
+        Meta { status: self.status, lifetime: self.lifetime, born: self.born }
+    }
+
     /// The status code.
     #[must_use]
     pub const fn status(&self) -> u16 {
@@ -211,6 +221,12 @@ impl Judged {
         let raised = |judged: u64| Some((judged >> 1).max(asked) << 1 | judged & Self::EXPIRED | u64::from(expired));
         // The closure always has an answer, so this cannot fail.
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raised);
+    }
+}
+
+impl Clone for Judged {
+    fn clone(&self) -> Self {
+        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
     }
 }
 

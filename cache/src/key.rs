@@ -246,6 +246,11 @@ impl Hash for KeyRef<'_> {
 pub trait Keyed {
     /// The key under which this is stored.
     fn key(&self) -> KeyRef<'_>;
+
+    /// Whether that key is this one.
+    fn is_under(&self, key: KeyRef<'_>) -> bool {
+        self.key() == key
+    }
 }
 
 /// Something keyed that hashes and compares by its key alone, for the tables that look it up by a [`KeyRef`].
@@ -268,7 +273,7 @@ impl<T: Keyed> Hash for ByKey<T> {
 
 impl<T: Keyed> Equivalent<ByKey<T>> for KeyRef<'_> {
     fn equivalent(&self, stored: &ByKey<T>) -> bool {
-        *self == stored.0.key()
+        stored.0.is_under(*self)
     }
 }
 

@@ -151,4 +151,4 @@ fn entry(fingerprint: Fingerprint, record: Vec<u8>, front: usize, trailer: usize
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

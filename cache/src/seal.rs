@@ -12,6 +12,7 @@
 
 mod command;
 mod keyring;
+mod memory;
 mod secret;
 mod source;
 mod space;
@@ -23,6 +24,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub use keyring::{KEYS_LIMIT, KeyId, Keyring, KeyringError, Keys};
+pub use memory::MemorySeal;
+pub(crate) use memory::SealedEntry;
 pub use secret::{Secret, SecretError};
 pub use source::{Source, SourceError};
 pub(crate) use space::{NotOpened, Space};

@@ -8,6 +8,7 @@ use crate::entry::{Draft, Entry, Lifetime};
 use crate::freshness::NotStored;
 use crate::key::{KeyHasher, SECRET_LEN};
 use crate::notes::{Notes, Separator, Tags};
+use crate::seal::MemorySeal;
 use crate::tier::memory::{Found, MemoryTier};
 use std::sync::Arc;
 
@@ -137,15 +138,13 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(sealed: bool) -> Self {
         let none = [0; Thing::COUNT];
-        Self {
-            tier: MemoryTier::new(MIB, MIB),
-            fetches: Vec::new(),
-            answers: 0,
-            gone_before: none,
-            expired_before: none,
-        }
+        let tier = match sealed {
+            true => MemoryTier::sealed(MemorySeal::random().unwrap(), Arc::default(), MIB, MIB),
+            false => MemoryTier::new(MIB, MIB),
+        };
+        Self { tier, fetches: Vec::new(), answers: 0, gone_before: none, expired_before: none }
     }
 
     fn step(&mut self, step: Step) {
@@ -231,8 +230,11 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
     #[test]
-    fn nothing_that_a_purge_covers_is_served_after_it(steps in proptest::collection::vec(any_step(), 0..80)) {
-        let mut world = World::new();
+    fn nothing_that_a_purge_covers_is_served_after_it(
+        steps in proptest::collection::vec(any_step(), 0..80),
+        sealed in any::<bool>(),
+    ) {
+        let mut world = World::new(sealed);
         steps.into_iter().for_each(|step| world.step(step));
         world.settle();
     }

@@ -8,7 +8,7 @@ use crate::seal::{Keys, Secret};
 
 pub(super) const BOUND: &[u8] = b"the store's frame header";
 
-pub(super) fn entry_of(key: &[u8], notes: &[u8], head: &[u8], body: &[u8]) -> Entry {
+pub(crate) fn entry_of(key: &[u8], notes: &[u8], head: &[u8], body: &[u8]) -> Entry {
     let key = KeyHasher::new([3; SECRET_LEN]).key(key);
     let lifetime = Lifetime { stored_at_ns: 1, fresh_until_ns: 2, revalidate_until_ns: 3, error_until_ns: u64::MAX };
     let draft = Draft { key, status: 203, notes, head, lifetime, born: Sequence(9) };
@@ -29,7 +29,7 @@ pub(super) fn read(codec: &Codec, entry: &Entry, record: &[u8]) -> Result<Entry,
     codec.decode(entry.key().fingerprint, BOUND, record.to_vec())
 }
 
-pub(super) fn assert_same(left: &Entry, right: &Entry) {
+pub(crate) fn assert_same(left: &Entry, right: &Entry) {
     assert_eq!(left.key(), right.key());
     assert_eq!((left.notes(), left.head(), left.body()), (right.notes(), right.head(), right.body()));
     assert_eq!((left.status(), left.lifetime(), left.born()), (right.status(), right.lifetime(), right.born()));

@@ -10,6 +10,7 @@
 
 mod departures;
 mod generation;
+mod stored;
 mod sweep;
 
 use std::collections::VecDeque;
@@ -22,11 +23,13 @@ use crate::entry::Entry;
 use crate::freshness::NotStored;
 use crate::invalidate::{Bans, Coverage, Epoch};
 use crate::key::{KeyRef, Keyed};
+use crate::seal::{MemorySeal, SealedEntry};
 use crate::tier::Tier;
 
 pub use departures::Departures;
 pub(crate) use generation::eviction;
 use generation::{Generation, Shape};
+use stored::Stored;
 pub use sweep::Swept;
 
 /// Flushed generations that may wait for their emptying; one more flush empties the oldest itself.
@@ -51,6 +54,8 @@ pub struct MemoryTier {
     object_limit: u64,
     departures: Arc<Departures>,
     bans: Arc<Bans>,
+    /// What is stored is sealed with it.
+    seal: Option<MemorySeal>,
     live: ArcSwap<Generation>,
     flushed: Mutex<VecDeque<Arc<Generation>>>,
     /// Held by whoever exchanges or resizes the shards; no request waits for it.
@@ -67,17 +72,31 @@ impl MemoryTier {
     /// The same under bans that other tiers share.
     #[must_use]
     pub fn under(bans: Arc<Bans>, capacity: u64, object_limit: u64) -> Self {
+        Self::with(bans, None, capacity, object_limit)
+    }
+
+    /// The same, with everything sealed while nobody asks for it.
+    #[must_use]
+    pub fn sealed(seal: MemorySeal, bans: Arc<Bans>, capacity: u64, object_limit: u64) -> Self {
+        Self::with(bans, Some(seal), capacity, object_limit)
+    }
+
+    fn with(bans: Arc<Bans>, seal: Option<MemorySeal>, capacity: u64, object_limit: u64) -> Self {
         let shape = Shape::new(capacity, object_limit);
         let departures = Arc::new(Departures::default());
         let live = ArcSwap::from_pointee(Generation::new(shape, Epoch::default(), &departures));
-        Self { object_limit, departures, bans, live, flushed: Mutex::default(), changing: Mutex::default() }
+        Self { object_limit, departures, bans, seal, live, flushed: Mutex::default(), changing: Mutex::default() }
     }
 
     /// What is stored under a key.
     #[must_use]
     pub fn get(&self, key: KeyRef<'_>, now_ns: u64) -> Found {
-        let Some(entry) = self.live.load().get(key) else { return Found::Absent };
-        match self.bans.judge(&entry) {
+        let Some(stored) = self.live.load().get(key) else { return Found::Absent };
+        let Some((entry, coverage)) = self.judge(stored) else { return Found::Absent };
+        if self.seal.is_some() && entry.key() != key {
+            return Found::Absent;
+        }
+        match coverage {
             Coverage::Clear if entry.freshness(now_ns).is_fresh() => Found::Fresh(entry),
             Coverage::Clear | Coverage::Expired => Found::Expired(entry),
             Coverage::Gone => Found::Purged,
@@ -103,8 +122,35 @@ impl MemoryTier {
         if self.bans.judge(&entry) == Coverage::Gone {
             return Err(NotStored::Purged);
         }
-        live.insert(Arc::clone(&entry));
+        live.insert(self.stored(&entry).ok_or(NotStored::TooLarge)?);
         self.purge_late(&live, &entry)
+    }
+
+    fn stored(&self, entry: &Arc<Entry>) -> Option<Stored> {
+        match &self.seal {
+            None => Some(Stored::Plain(Arc::clone(entry))),
+            Some(seal) => Some(Stored::Sealed(Arc::new(seal.seal(entry)?))),
+        }
+    }
+
+    /// The entry, readable, and what the bans say of it.
+    fn judge(&self, stored: Stored) -> Option<(Arc<Entry>, Coverage)> {
+        match stored {
+            Stored::Plain(entry) => {
+                let coverage = self.bans.judge(&entry);
+                Some((entry, coverage))
+            }
+            Stored::Sealed(sealed) => self.judge_sealed(&sealed),
+        }
+    }
+
+    #[cold]
+    fn judge_sealed(&self, sealed: &SealedEntry) -> Option<(Arc<Entry>, Coverage)> {
+        let entry = self.seal.as_ref()?.open(sealed)?;
+        let coverage = self.bans.judge(&entry);
+        let (asked, expired) = entry.judged().read();
+        sealed.judged().raise(asked, expired);
+        Some((Arc::new(entry), coverage))
     }
 
     /// A ban that came while the entry was put in has perhaps been looked for before it was there.

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use foyer_common::event::{Event, EventListener};
 
-use crate::entry::Entry;
 use crate::key::ByKey;
+
+use super::stored::Stored;
 
 /// Entries that have left, since the tier was made.
 #[derive(Debug, Default)]
@@ -82,7 +83,7 @@ impl Listener {
 }
 
 impl EventListener for Listener {
-    type Key = ByKey<Arc<Entry>>;
+    type Key = ByKey<Stored>;
     type Value = ();
 
     fn on_leave(&self, reason: Event, _: &Self::Key, (): &()) {

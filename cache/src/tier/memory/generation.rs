@@ -13,8 +13,9 @@ use crate::invalidate::Epoch;
 use crate::key::{ByKey, KeyRef, Keyed, Prehashed};
 
 use super::departures::{Departures, Listener, purging};
+use super::stored::Stored;
 
-type Shard = Cache<ByKey<Arc<Entry>>, (), Prehashed, CacheProperties>;
+type Shard = Cache<ByKey<Stored>, (), Prehashed, CacheProperties>;
 
 /// How a capacity is divided.
 #[derive(Debug, Clone, Copy)]
@@ -103,13 +104,13 @@ impl Generation {
         self.epoch
     }
 
-    pub(super) fn get(&self, key: KeyRef<'_>) -> Option<Arc<Entry>> {
+    pub(super) fn get(&self, key: KeyRef<'_>) -> Option<Stored> {
         let found = self.shard(key)?.get(&key)?;
-        Some(Arc::clone(&found.key().0))
+        Some(found.key().0.clone())
     }
 
-    pub(super) fn insert(&self, entry: Arc<Entry>) {
-        let stored = ByKey(entry);
+    pub(super) fn insert(&self, stored: Stored) {
+        let stored = ByKey(stored);
         if let Some(shard) = self.shard(stored.0.key()) {
             shard.insert(stored, ());
         }
@@ -125,9 +126,9 @@ impl Generation {
     }
 
     /// Asks about every entry of one shard, under its lock, and removes those for which the answer is yes.
-    pub(super) fn purge_if(&self, shard: usize, mut is_purged: impl FnMut(&Arc<Entry>) -> bool) {
+    pub(super) fn purge_if(&self, shard: usize, mut is_purged: impl FnMut(&Stored) -> bool) {
         let Some(shard) = self.shards.get(shard) else { return };
-        let sweep = pin!(shard.flush_if(|stored: &ByKey<Arc<Entry>>, (): &()| is_purged(&stored.0)));
+        let sweep = pin!(shard.flush_if(|stored: &ByKey<Stored>, (): &()| is_purged(&stored.0)));
         // It waits for a tier that foyer itself has below, and there is none.
         let done = purging(|| sweep.poll(&mut Context::from_waker(Waker::noop())));
         debug_assert!(done.is_ready());
@@ -180,7 +181,7 @@ fn shard(capacity: usize, listener: &Arc<Listener>) -> Shard {
         .with_shards(1)
         .with_eviction_config(eviction())
         .with_hash_builder(Prehashed::default())
-        .with_weighter(|stored: &ByKey<Arc<Entry>>, (): &()| stored.0.weight())
+        .with_weighter(|stored: &ByKey<Stored>, (): &()| stored.0.weight())
         .with_event_listener(Arc::clone(listener) as Arc<_>)
         .build()
 }

@@ -43,9 +43,9 @@ impl MemoryTier {
     pub fn sweep_key(&self, ban: &Ban, key: KeyRef<'_>, now_ns: u64) -> Swept {
         let mut swept = Swept::default();
         let live = self.live.load();
-        if let Some(entry) = live.get(key) {
+        if let Some((entry, coverage)) = live.get(key).and_then(|stored| self.judge(stored)) {
             swept.count(&entry);
-            if self.bans.judge(&entry) == Coverage::Gone {
+            if coverage == Coverage::Gone {
                 live.purge(key);
             }
         }
@@ -55,11 +55,11 @@ impl MemoryTier {
     }
 
     fn sweep_shard(&self, shard: usize, swept: &mut Swept) {
-        self.live.load().purge_if(shard, |entry| {
-            let was_expired = entry.is_purged_softly();
-            let coverage = self.bans.judge(entry);
+        self.live.load().purge_if(shard, |stored| {
+            let was_expired = stored.is_purged_softly();
+            let Some((entry, coverage)) = self.judge(stored.clone()) else { return false };
             if coverage == Coverage::Gone || coverage == Coverage::Expired && !was_expired {
-                swept.count(entry);
+                swept.count(&entry);
             }
             coverage == Coverage::Gone
         });
@@ -67,9 +67,9 @@ impl MemoryTier {
 
     /// Shows every entry of one part that can be found, in no order. There are [`MemoryTier::shards`] parts.
     pub fn visit(&self, shard: usize, mut visit: impl FnMut(&Arc<Entry>)) {
-        self.live.load().purge_if(shard, |entry| {
-            if self.bans.judge(entry) != Coverage::Gone {
-                visit(entry);
+        self.live.load().purge_if(shard, |stored| {
+            if let Some((entry, Coverage::Clear | Coverage::Expired)) = self.judge(stored.clone()) {
+                visit(&entry);
             }
             false
         });

@@ -48,6 +48,38 @@ fn keys_with_one_fingerprint_keep_their_own_answers() {
     assert!(matches!(tier.get(keys[1], 0), Found::Fresh(found) if found.body().len() == 2));
 }
 
+fn sealed() -> MemoryTier {
+    MemoryTier::sealed(MemorySeal::random().unwrap(), Arc::default(), MIB, MIB)
+}
+
+#[test]
+fn a_sealed_tier_gives_what_was_stored() {
+    let tier = sealed();
+    store(&tier, "k", 50_000).unwrap();
+    let Found::Fresh(found) = tier.get(hasher().key(b"k"), 0) else { panic!("not found") };
+    assert_eq!(
+        (found.key().bytes, found.head(), found.body()),
+        (&b"k"[..], &b"A: b\r\n"[..], &Bytes::from(vec![7; 50_000]))
+    );
+    assert!(tier.bytes() > 50_000);
+    let mut seen = 0;
+    (0..tier.shards()).for_each(|shard| tier.visit(shard, |entry| seen += entry.body().len()));
+    assert_eq!(seen, 50_000);
+    assert!(tier.remove(hasher().key(b"k")));
+    assert!(!holds(&tier, "k"));
+}
+
+#[test]
+fn a_sealed_tier_gives_no_answer_of_another_key() {
+    let tier = sealed();
+    let keys = [b"a", b"b"].map(|bytes| KeyRef { fingerprint: Fingerprint(1), bytes });
+    tier.insert(entry(keys[0], 1, FOREVER), tier.epoch()).unwrap();
+    assert!(matches!(tier.get(keys[1], 0), Found::Absent));
+    tier.insert(entry(keys[1], 2, FOREVER), tier.epoch()).unwrap();
+    assert!(matches!(tier.get(keys[0], 0), Found::Absent));
+    assert!(matches!(tier.get(keys[1], 0), Found::Fresh(found) if found.body().len() == 2));
+}
+
 #[test]
 fn a_newer_answer_replaces_the_older_and_its_bytes() {
     let tier = MemoryTier::new(MIB, MIB);
