@@ -13,14 +13,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Admin, Configuration};
 use crate::demo::Demo;
-use crate::observe::admin::{AdminServer, Options, Token};
+use crate::observe::admin::{AdminServer, Options};
 use crate::observe::process_log;
+use crate::server::admin;
 use crate::server::gateway::Gateway;
 use crate::server::reload::Reloader;
 use crate::server::service::Worker;
-use crate::server::socket::{Waiting, bind, socket_name};
+use crate::server::socket::{Waiting, socket_name};
 use crate::server::upgrade::Predecessor;
-use crate::server::{BACKLOG, admin};
 
 /// Runs the gateway.
 #[derive(Debug, clap::Args)]
@@ -103,7 +103,7 @@ fn demo_name(address: SocketAddr) -> String {
 /// anything runs.
 fn sockets(configuration: &Configuration, mut before: Option<&mut Predecessor>) -> anyhow::Result<Vec<Vec<Waiting>>> {
     let mut socket = |address: SocketAddr, core| match &mut before {
-        None => bind(address, BACKLOG).map(Waiting::Listening),
+        None => Waiting::bind(address),
         Some(before) => match before.socket(&socket_name(address, core)) {
             Some(socket) => Waiting::inherited(socket, address),
             None => Waiting::bind(address),
@@ -118,9 +118,8 @@ fn sockets(configuration: &Configuration, mut before: Option<&mut Predecessor>) 
 
 fn start_admin(admin: &Admin, gateway: &Arc<Gateway>) -> anyhow::Result<AdminServer> {
     admin::watch(gateway);
-    let token = admin.token_file.as_deref().map(Token::from_file).transpose().context("the admin token")?;
     // Both processes of an upgrade listen for a while.
-    let options = Options { token, shared: true, ..Options::default() };
+    let options = Options { token: gateway.admin_token(), shared: true, ..Options::default() };
     AdminServer::start(&admin.endpoint, admin::routes(gateway), options).context("the admin listener")
 }
 

@@ -20,6 +20,8 @@ pub struct Configuration {
     pub domains: Vec<Domain>,
     /// The APIs, by unique id.
     pub apis: Vec<Api>,
+    /// Other files that it names and that were read: certificates, keys, authorities, tokens.
+    pub files: Vec<PathBuf>,
 }
 
 /// What holds for the node as a whole.

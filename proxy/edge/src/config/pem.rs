@@ -30,6 +30,7 @@ pub(super) enum Holds {
 pub(super) fn file(table: &Table<'_>, key: &'static Key, holds: Holds) -> Option<PathBuf> {
     let path = table.report().resolve(&table.text(key)?);
     let at = table.place(key);
+    table.report().reads(&path);
     match std::fs::read(&path) {
         Err(error) => {
             let message = format!("{} cannot be read: {error}", path.display());

@@ -1,6 +1,7 @@
 //! Collects findings while a file is read, and turns byte offsets into lines and columns.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use sluice_api::Profile;
@@ -17,11 +18,13 @@ pub(super) struct Report<'a> {
     text: &'a str,
     file: &'a Path,
     findings: RefCell<Vec<(Mark, Finding)>>,
+    /// Files that were read because the configuration names them.
+    files: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(text: &'a str, file: &'a Path) -> Self {
-        Self { text, file, findings: RefCell::default() }
+        Self { text, file, findings: RefCell::default(), files: RefCell::default() }
     }
 
     pub(super) fn error(&self, rule: &'static Rule, at: Mark, message: impl Into<String>, help: impl Into<String>) {
@@ -51,6 +54,16 @@ impl<'a> Report<'a> {
     /// A path as the file means it: relative to its own directory.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// Notes a file that is read.
+    pub(super) fn reads(&self, path: &Path) {
+        self.files.borrow_mut().insert(path.into());
+    }
+
+    /// The files that were read.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.files.borrow().iter().cloned().collect()
     }
 
     /// Everything found, in the order of the file.

@@ -11,10 +11,12 @@ use sluice_cache::KeyHasher;
 use super::accounts::VOCABULARY;
 use super::life::Life;
 use super::listeners::{ListenerError, Listeners};
+use super::reload::AdminToken;
 use super::upgrade::{Launcher, Predecessor, await_successor};
 use crate::config::{Configuration, Finding, Node};
 use crate::message::date::Epoch;
 use crate::observe::access_log::{AccessLog, AccessLogError};
+use crate::observe::admin::Token;
 use crate::observe::explain::Explain;
 use crate::observe::metrics::Metrics;
 use crate::observe::process_log::ProcessLog;
@@ -48,6 +50,9 @@ pub struct Gateway {
     /// The node's settings with which the process began.
     pub(super) node: Node,
     pub(super) reloading: Mutex<()>,
+    pub(super) admin_token: Option<AdminToken>,
+    /// Files that the configuration of the moment names.
+    pub(super) named: Mutex<Vec<PathBuf>>,
     pub(super) handing: Mutex<()>,
     predecessor: Mutex<Option<Predecessor>>,
     file: PathBuf,
@@ -68,6 +73,9 @@ pub enum StartError {
     /// A listener's TLS.
     #[error(transparent)]
     Listener(#[from] ListenerError),
+    /// The admin token.
+    #[error("the admin token: {0}")]
+    Token(std::io::Error),
     /// No randomness.
     #[error("the system gives no random bytes: {0}")]
     Random(std::io::Error),
@@ -99,6 +107,8 @@ impl Gateway {
             life: Life::new(configuration.node.threads, predecessor.is_none()),
             launcher: Launcher::new(file),
             reloading: Mutex::new(()),
+            admin_token: AdminToken::new(&configuration.node).map_err(StartError::Token)?,
+            named: Mutex::new(configuration.files.clone()),
             handing: Mutex::new(()),
             predecessor: Mutex::new(predecessor),
             epoch,
@@ -200,6 +210,21 @@ impl Gateway {
     /// Where the next process finds this one.
     pub(super) fn upgrade_socket(&self) -> &Path {
         &self.node.upgrade_socket
+    }
+
+    /// What callers of the admin listener must show.
+    pub fn admin_token(&self) -> Option<Token> {
+        self.admin_token.as_ref().map(|held| held.token.clone())
+    }
+
+    /// The files that the gateway is configured by.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let named = self.named.lock();
+        let own = self.admin_token.iter().map(|held| &held.file);
+        let mut files: Vec<_> = [&self.file].into_iter().chain(named.iter()).chain(own).cloned().collect();
+        files.sort();
+        files.dedup();
+        files
     }
 
     /// The configuration file.

@@ -29,6 +29,7 @@ pub mod socket;
 pub mod stream;
 pub mod tls;
 pub mod upgrade;
+mod watch;
 
 /// Connections that may wait to be accepted, per socket; the system may allow fewer.
 pub const BACKLOG: i32 = 8192;

@@ -1,24 +1,20 @@
 //! Reload: the whole new configuration or none of it. While it is read and compiled the old plan serves, and a
 //! configuration with errors leaves it serving.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use notify::{RecursiveMode, Watcher};
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 use super::gateway::Gateway;
 use super::listeners::ListenerError;
+use super::watch::Watch;
 use crate::config::{Configuration, Finding, Node};
+use crate::observe::admin::Token;
 use crate::plan::{CompileError, compile};
-
-/// Editors and deployment tools write a file in several steps: the change is looked at when it has been quiet for so long.
-const QUIET: Duration = Duration::from_millis(300);
 
 /// Why a reload changed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +28,9 @@ pub enum ReloadError {
     /// Another process has taken over.
     #[error("this process is ending")]
     Ending,
+    /// The admin token.
+    #[error("the admin token: {0}")]
+    Token(#[from] std::io::Error),
     /// A certificate, or something that a reload cannot change.
     #[error(transparent)]
     Listener(#[from] ListenerError),
@@ -68,9 +67,14 @@ impl Gateway {
             tracing::warn!(key, "changes with an upgrade or a restart only");
         }
         let prepared = self.listeners.prepare(&configuration)?;
+        let token = self.admin_token.as_ref().map(AdminToken::read).transpose()?;
         let plan = compile(&configuration, &self.registries, &self.metrics, self.epoch.mono())?;
         self.listeners.put(prepared);
         self.plan.store(Arc::new(plan));
+        if let (Some(held), Some(token)) = (&self.admin_token, token) {
+            held.token.become_same(&token);
+        }
+        *self.named.lock() = configuration.files;
         if let Some(log) = &self.access_log {
             log.reopen();
         }
@@ -78,6 +82,24 @@ impl Gateway {
             tracing::warn!(%error, "the process log stays as it was");
         }
         Ok(())
+    }
+}
+
+/// The admin listener's token, and the file that it is read from: that of the start.
+pub(super) struct AdminToken {
+    pub(super) file: PathBuf,
+    pub(super) token: Token,
+}
+
+impl AdminToken {
+    /// For a process that starts.
+    pub(super) fn new(node: &Node) -> std::io::Result<Option<Self>> {
+        let file = node.admin.as_ref().and_then(|admin| admin.token_file.clone());
+        file.map(|file| Ok(Self { token: Token::from_file(&file)?, file })).transpose()
+    }
+
+    fn read(&self) -> std::io::Result<Token> {
+        Token::from_file(&self.file)
     }
 }
 
@@ -94,7 +116,7 @@ fn fixed_changes(begun: &Node, new: &Node) -> impl Iterator<Item = &'static str>
     keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key)
 }
 
-/// Reloads on SIGHUP and when the file changes.
+/// Reloads on SIGHUP and when a file changes.
 pub struct Reloader {
     /// What is reloaded.
     pub gateway: Arc<Gateway>,
@@ -104,16 +126,16 @@ pub struct Reloader {
 impl Service for Reloader {
     async fn start_service(&mut self, _: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
         let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-        let (changed, mut changes) = mpsc::channel(1);
-        let _watcher = watch(self.gateway.file(), changed);
+        let mut watch = Watch::new(self.gateway.files());
         while !*shutdown.borrow() {
             tokio::select! {
-                _ = hangup.recv() => {}
-                Some(()) = changes.recv() => quiet(&mut changes).await,
+                _ = hangup.recv() => { watch.look(); }
+                () = watch.changed() => {}
                 _ = shutdown.changed() => break,
             }
             // Reading files and compiling may take a while; nothing else runs on this thread.
             let _ = self.gateway.reload();
+            watch.follow(self.gateway.files());
         }
     }
 
@@ -127,34 +149,5 @@ impl Service for Reloader {
 
     fn listen_addresses(&self) -> Option<Vec<String>> {
         Some(Vec::new())
-    }
-}
-
-async fn quiet(changes: &mut mpsc::Receiver<()>) {
-    while let Ok(Some(())) = tokio::time::timeout(QUIET, changes.recv()).await {}
-}
-
-/// Watches the file's directory: a file that is replaced by another of its name is a new file.
-fn watch(file: &Path, changed: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-    let name = file.file_name()?.to_owned();
-    let directory = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => ".".into(),
-    };
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        let ours = event.paths.iter().any(|p| p.file_name() == Some(&name));
-        if ours && !event.kind.is_access() {
-            // One that waits already will see this change too.
-            let _ = changed.try_send(());
-        }
-    });
-    let mut watcher = watcher.map_err(|error| tracing::warn!(%error, "the configuration file is not watched")).ok()?;
-    match watcher.watch(&directory, RecursiveMode::NonRecursive) {
-        Ok(()) => Some(watcher),
-        Err(error) => {
-            tracing::warn!(%error, "the configuration file is not watched");
-            None
-        }
     }
 }

@@ -75,10 +75,15 @@ impl Worker {
     /// Starts to accept on every socket.
     fn accept(&mut self, shutdown: &ShutdownWatch) -> Vec<JoinHandle<()>> {
         let listeners = self.gateway.listeners.all.iter().cloned();
+        let begins = *self.gateway.life.accepting().borrow();
         let start = |(listener, waiting): (Arc<Listener>, Waiting)| {
             let name = socket_name(listener.address, self.core);
             let mut accept = Accept { listener, name, gateway: self.gateway.clone(), shutdown: shutdown.clone() };
             accept.keep(&waiting);
+            if begins {
+                // Should that fail, it fails again where it is reported.
+                let _ = waiting.listen(super::BACKLOG);
+            }
             tokio::spawn(async move {
                 if let Err(error) = accept.run(waiting).await {
                     tracing::error!(%error, address = %accept.listener.address, "a worker cannot listen");
@@ -100,8 +105,7 @@ struct Accept {
 impl Accept {
     /// Notes a copy for the process after this one.
     fn keep(&self, waiting: &Waiting) {
-        let Waiting::Listening(socket) = waiting else { return };
-        match socket.as_fd().try_clone_to_owned() {
+        match waiting.as_fd().try_clone_to_owned() {
             Ok(copy) => self.gateway.life.keep_socket(self.name.clone(), copy),
             Err(error) => tracing::warn!(%error, "an upgrade will not have the socket {}", self.name),
         }
@@ -112,12 +116,8 @@ impl Accept {
         if !self.may_accept(&mut accepting).await {
             return Ok(());
         }
-        let is_new = matches!(waiting, Waiting::Bound(_));
-        let socket = Waiting::Listening(waiting.listen(super::BACKLOG)?);
-        if is_new {
-            self.keep(&socket);
-        }
-        let socket = TcpListener::from_std(socket.listen(super::BACKLOG)?)?;
+        waiting.listen(super::BACKLOG)?;
+        let socket = TcpListener::from_std(waiting.into())?;
         while self.may_accept(&mut accepting).await {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,

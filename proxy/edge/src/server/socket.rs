@@ -4,26 +4,30 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
-/// A worker's socket before the worker accepts.
+/// A worker's socket before the worker accepts. The address is known to be free; but if the socket is a new one, nobody
+/// can connect until it listens: should this process not come to serve after all, nobody has waited in vain.
 #[derive(Debug)]
-pub enum Waiting {
-    /// Connections may wait in its queue already.
-    Listening(TcpListener),
-    /// The address is known to be free. Nobody can connect yet: if this process does not come to serve after all,
-    /// nobody has waited in vain.
-    Bound(Socket),
-}
+pub struct Waiting(Socket);
 
 impl Waiting {
-    /// Takes an address without listening on it.
+    /// Takes an address. Several sockets may do so at once, one per core; an IPv6 socket takes IPv6 only.
     ///
     /// # Errors
     /// The operating system's.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        bound(address).map(Self::Bound)
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        Ok(Self(socket))
     }
 
     /// A listening socket of the process before this one.
@@ -31,48 +35,35 @@ impl Waiting {
     /// # Errors
     /// If it is no listening socket on `address`.
     pub fn inherited(socket: TcpListener, address: SocketAddr) -> io::Result<Self> {
-        check(&SockRef::from(&socket), address)?;
-        Ok(Self::Listening(socket))
+        let socket = Socket::from(socket);
+        check(&socket, address)?;
+        Ok(Self(socket))
     }
 
-    /// Listens, if it does not yet.
+    /// Listens; one that does already goes on.
     ///
     /// # Errors
     /// The operating system's.
-    pub fn listen(self, backlog: i32) -> io::Result<TcpListener> {
-        match self {
-            Self::Listening(socket) => Ok(socket),
-            Self::Bound(socket) => {
-                socket.listen(backlog)?;
-                Ok(socket.into())
-            }
-        }
+    pub fn listen(&self, backlog: i32) -> io::Result<()> {
+        self.0.listen(backlog)
     }
 }
 
-/// Listens on an address. Several sockets may do so at once, one per core; an IPv6 socket takes IPv6 only.
-///
-/// # Errors
-/// The operating system's.
-pub fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
-    Waiting::bind(address)?.listen(backlog)
+impl AsFd for Waiting {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<Waiting> for TcpListener {
+    fn from(waiting: Waiting) -> Self {
+        waiting.0.into()
+    }
 }
 
 /// Names a core's socket in the hand-over: `127.0.0.1:8080#0`.
 pub fn socket_name(address: SocketAddr, core: usize) -> String {
     format!("{address}#{core}")
-}
-
-fn bound(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    Ok(socket)
 }
 
 fn check(socket: &Socket, address: SocketAddr) -> io::Result<()> {
@@ -91,6 +82,12 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
+
+    fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+        let waiting = Waiting::bind(address)?;
+        waiting.listen(backlog)?;
+        Ok(waiting.into())
+    }
 
     fn loopback() -> SocketAddr {
         "127.0.0.1:0".parse().unwrap()
@@ -122,14 +119,16 @@ mod tests {
         let error = Waiting::inherited(old.try_clone().unwrap(), loopback()).unwrap_err();
         assert!(error.to_string().contains(&address.to_string()), "{error}");
 
-        let Waiting::Bound(plain) = Waiting::bind(loopback()).unwrap() else { panic!("it listens") };
-        let elsewhere = plain.local_addr().unwrap().as_socket().unwrap();
+        let plain = TcpListener::from(Waiting::bind(loopback()).unwrap());
+        let elsewhere = plain.local_addr().unwrap();
         assert!(TcpStream::connect(elsewhere).is_err(), "nobody can connect yet");
-        let error = Waiting::inherited(plain.into(), elsewhere).unwrap_err();
+        let error = Waiting::inherited(plain, elsewhere).unwrap_err();
         assert!(error.to_string().contains("does not listen"), "{error}");
 
-        let new = Waiting::inherited(old, address).unwrap().listen(16).unwrap();
+        let new = Waiting::inherited(old, address).unwrap();
+        new.listen(16).unwrap();
         let _client = TcpStream::connect(address).unwrap();
+        let new = TcpListener::from(new);
         new.set_nonblocking(false).unwrap();
         new.accept().unwrap();
     }

@@ -37,6 +37,7 @@ pub(super) fn configuration(document: &DeTable<'_>, report: &Report<'_>) -> Opti
         listeners: listeners.into_iter().map(|l| l.value).collect(),
         domains: domains.into_iter().map(|d| d.value).collect(),
         apis: apis.drafts.into_iter().map(|a| a.api).collect(),
+        files: report.files(),
     })
 }
 

@@ -32,6 +32,8 @@ pub struct OriginKey {
     pub addresses: Vec<Address>,
     /// The name to verify under TLS, and the CA file.
     pub tls: Option<(String, Option<std::path::PathBuf>)>,
+    /// A hash of what is in that file: an origin that trusts others is another one.
+    pub trust: Option<u128>,
     /// Limit for connecting.
     pub connect_timeout: Duration,
     /// HTTP/2 is spoken: offered by ALPN under TLS, taken for granted without.

@@ -9,18 +9,21 @@ use std::hint::black_box;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use super::message::{AdminRequest, AdminResponse};
 
-/// What callers must show as `Authorization: Bearer …`.
+/// What callers must show as `Authorization: Bearer …`. Its copies are one token, and change together.
 #[derive(Clone)]
-pub struct Token(Box<[u8]>);
+pub struct Token(Arc<ArcSwap<Box<[u8]>>>);
 
 impl Token {
     /// Takes a token over, without white space around it; `None` if nothing is left.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
-        (!text.is_empty()).then(|| Self(text.as_bytes().into()))
+        (!text.is_empty()).then(|| Self(Arc::new(ArcSwap::from_pointee(text.as_bytes().into()))))
     }
 
     /// Reads a token from its file.
@@ -32,10 +35,16 @@ impl Token {
         Self::new(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the token file is empty"))
     }
 
+    /// Is what `other` is from now on.
+    pub fn become_same(&self, other: &Self) {
+        self.0.store(other.0.load_full());
+    }
+
     /// Compares in a time that depends on the lengths only.
     fn is(&self, shown: &[u8]) -> bool {
-        let difference = self.0.iter().zip(shown).fold(0, |all, (ours, theirs)| black_box(all | (ours ^ theirs)));
-        self.0.len() == shown.len() && difference == 0
+        let ours = self.0.load();
+        let difference = ours.iter().zip(shown).fold(0, |all, (ours, theirs)| black_box(all | (ours ^ theirs)));
+        ours.len() == shown.len() && difference == 0
     }
 }
 

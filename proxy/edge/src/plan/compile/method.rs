@@ -10,7 +10,7 @@ use sluice_api::{
 };
 use sluice_cache::freshness::{self, StatusRules, StoreRule, Ttl};
 use sluice_cache::key::{KeyPrefix, Scope};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::{CompileError, Compiler};
 use crate::config::Expression;
@@ -105,6 +105,7 @@ impl Compiler<'_> {
         let key = OriginKey {
             addresses,
             tls: uri.https.then(|| (name(), http.tls.ca_file.clone())),
+            trust: http.tls.ca_file.as_deref().and_then(|file| Some(xxh3_128(&std::fs::read(file).ok()?))),
             connect_timeout: http.connect_timeout,
             http2: http.version == UpstreamVersion::Http2,
         };
