@@ -18,7 +18,7 @@ use super::lane_downstream::LaneDownstream;
 use super::listeners::Listener;
 use super::rewound::Rewound;
 use super::session::After;
-use super::stream::{EdgeStream, Transport, Writing};
+use super::stream::{EdgeStream, Transport};
 use super::{http2, proxy_protocol, session};
 use crate::observe::metrics::{ListenerId, Way};
 use crate::stage::accept::{Connection, Verdict, domain_id};
@@ -130,8 +130,8 @@ async fn serve_http2<S: Transport>(
     shutdown: ShutdownWatch,
     _open: Open,
 ) {
-    stream.set_writing(Writing::Http2);
-    Box::pin(http2::serve(Box::new(stream), connection, shutdown)).await;
+    let conduct = stream.begin_http2();
+    Box::pin(http2::serve(Box::new(stream), connection, shutdown, conduct)).await;
 }
 
 /// Serves one HTTP/1.1 connection to its end.

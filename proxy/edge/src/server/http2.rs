@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,18 +13,19 @@ use bytes::{Bytes, BytesMut};
 use pingora_core::protocols::http::v2::server::{H2Accept, HttpSession, default_h2_options, handshake};
 use pingora_core::protocols::{Digest, Stream};
 use pingora_core::server::ShutdownWatch;
-use tokio::time::{Instant, Sleep};
 
 use super::accounts::{self, Account};
 use super::core::{Core, Parts, with};
 use super::downstream::{Downstream, RequestBody};
 use super::drive::{Arrival, Trip, drive};
-use super::patience::within;
+use super::frame_budget::Conduct;
+use super::lane::DRAINING;
+use super::patience::{Alarm, within};
 use super::pingora_head;
 use crate::message::date::Now;
 use crate::message::encode::{Framing, ResponseHead};
 use crate::message::head::{Head, Version};
-use crate::observe::metrics::Way;
+use crate::observe::metrics::{Flood, Way};
 use crate::plan::Plan;
 use crate::stage::accept::Connection;
 use crate::stage::deliver::{self, Body};
@@ -45,6 +46,8 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const AT_ONCE: usize = 16 * 1024;
 /// Malformed requests that end a connection, as in Pingora's own loop.
 const MALFORMED: u32 = 32;
+/// How long a connection stays that was told to go, for its client to see it.
+const LEAVING: Duration = Duration::from_secs(1);
 /// Answers whose field values share one allocation.
 const SHARING: usize = 16;
 /// Streams of a batch that a connection keeps room for.
@@ -59,7 +62,7 @@ thread_local! {
 type H2 = h2::server::Connection<Stream, Bytes>;
 
 /// Serves an HTTP/2 connection to its end.
-pub async fn serve(stream: Stream, connection: Connection, mut shutdown: ShutdownWatch) {
+pub async fn serve(stream: Stream, connection: Connection, mut shutdown: ShutdownWatch, conduct: Arc<Conduct>) {
     let Some(plan) = with(|core| core.plan()) else { return };
     let mut options = default_h2_options();
     options.max_concurrent_streams(STREAMS);
@@ -74,9 +77,12 @@ pub async fn serve(stream: Stream, connection: Connection, mut shutdown: Shutdow
         connection,
         digest: DIGEST.with(Arc::clone),
         open: Arc::default(),
+        conduct,
         idle: plan.timeouts.idle,
-        timer: None,
+        alarm: Alarm::default(),
+        last: with(|core| core.clock.mono()).unwrap_or_default(),
         going: false,
+        leaving: false,
         batch: Vec::new(),
         malformed: 0,
     };
@@ -100,10 +106,15 @@ struct Batches {
     digest: Arc<Digest>,
     /// Counts the streams that have a task.
     open: Arc<()>,
+    conduct: Arc<Conduct>,
     idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// GOAWAY was sent.
+    alarm: Alarm,
+    /// When something was asked last, by the monotonic clock.
+    last: u64,
+    /// The client was told that the process ends.
     going: bool,
+    /// The last GOAWAY was sent.
+    leaving: bool,
     batch: Vec<HttpSession>,
     /// Requests that Pingora has refused.
     malformed: u32,
@@ -139,6 +150,7 @@ impl Batches {
                 Poll::Ready(Ok(Some(H2Accept::Session(session)))) => self.batch.push(session),
                 Poll::Ready(Ok(Some(H2Accept::Rejected))) => self.count_malformed(),
                 Poll::Ready(_) => return true,
+                Poll::Pending if self.conduct.is_overspent() && !self.leaving => self.send_away(Flood::Frames),
                 Poll::Pending => return false,
             }
         }
@@ -148,14 +160,26 @@ impl Batches {
     fn count_malformed(&mut self) {
         self.malformed += 1;
         if self.malformed == MALFORMED {
-            self.h2.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+            self.send_away(Flood::Malformed);
         }
+    }
+
+    fn send_away(&mut self, flood: Flood) {
+        with(|core| core.metrics().flooded(flood));
+        self.leave(h2::Reason::ENHANCE_YOUR_CALM);
+    }
+
+    fn leave(&mut self, reason: h2::Reason) {
+        self.h2.abrupt_shutdown(reason);
+        self.leaving = true;
+        self.last = with(|core| core.clock.mono()).unwrap_or_default();
     }
 
     /// Answers the batch, by one reading of the clock.
     fn answer(&mut self) {
         let mut room = Room::new(self.batch.len());
         let now = with(|core| core.clock.now()).unwrap_or_default();
+        self.last = now.mono;
         for mut session in self.batch.drain(..) {
             let late = with(|core| answer(core, &mut session, self.connection, now, &mut room));
             if let Some((trip, stop)) = late.flatten() {
@@ -167,25 +191,33 @@ impl Batches {
         }
     }
 
-    /// Nothing to do: a connection without open streams ends after a while.
+    /// Nothing to do: a connection without open streams is told to go after a while, and ends soon after.
     fn wait(&mut self, cx: &mut Context<'_>, busy: bool) -> Poll<()> {
-        let active = busy || Arc::strong_count(&self.open) > 1;
-        if self.timer.is_none() {
-            self.timer = Some(Box::pin(tokio::time::sleep(self.idle)));
-        }
-        let Some(timer) = &mut self.timer else { return Poll::Pending };
-        if busy {
-            // Pushed back only when it fires: no cost per request.
+        if busy && self.alarm.is_set() {
             return Poll::Pending;
         }
-        if timer.as_mut().poll(cx).is_ready() {
-            if !active {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(Instant::now() + self.idle);
-            return timer.as_mut().poll(cx);
+        let now = with(|core| core.clock.mono()).unwrap_or_default();
+        if self.conduct.is_ended() && !self.leaving {
+            (self.leaving, self.last) = (true, now);
         }
-        Poll::Pending
+        let limit = match (self.leaving, self.going) {
+            (true, _) => LEAVING,
+            (_, true) => self.idle.min(DRAINING),
+            _ => self.idle,
+        };
+        if Arc::strong_count(&self.open) > 1 && !self.leaving {
+            self.last = now;
+        }
+        let waited = Duration::from_nanos(now.saturating_sub(self.last));
+        if let Some(rest) = limit.checked_sub(waited).filter(|rest| !rest.is_zero()) {
+            self.alarm.wake_in(rest, cx);
+            return Poll::Pending;
+        }
+        if self.leaving {
+            return Poll::Ready(());
+        }
+        self.leave(h2::Reason::NO_ERROR);
+        self.poll(cx)
     }
 }
 

@@ -72,7 +72,7 @@ enum Step {
 }
 
 /// How long an idle connection stays open while the process drains.
-const DRAINING: Duration = Duration::from_secs(2);
+pub const DRAINING: Duration = Duration::from_secs(2);
 
 /// HTTP/2's preface (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

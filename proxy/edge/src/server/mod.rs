@@ -11,6 +11,7 @@ pub mod core;
 pub mod downstream;
 pub mod drive;
 pub mod farewell;
+pub mod frame_budget;
 pub mod gateway;
 pub mod http2;
 pub mod lane;

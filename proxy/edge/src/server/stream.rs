@@ -31,7 +31,9 @@ use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
 use super::body_watch::BodyWatch;
+use super::core::with;
 use super::farewell::{self, Seen, Sight};
+use super::frame_budget::{Conduct, FrameBudget};
 use super::tls::TlsDomain;
 
 /// What may wait for a flush, bytes: a head and a body of common size, or the frames of a batch. The `h2` crate flushes
@@ -88,6 +90,12 @@ impl Transport for TlsStream<TcpStream> {
     }
 }
 
+/// Follows what is read, where somebody has to.
+enum Watch {
+    Body(BodyWatch),
+    Frames(FrameBudget),
+}
+
 /// A client's connection.
 pub struct EdgeStream<S> {
     transport: S,
@@ -98,8 +106,8 @@ pub struct EdgeStream<S> {
     waiting: Vec<u8>,
     /// How much of it was sent.
     sent: usize,
-    /// Follows the body that is being read.
-    watch: Option<Box<BodyWatch>>,
+    /// Follows what is read.
+    watch: Option<Box<Watch>>,
     /// Bytes that are dropped while a write waits; 0 while what comes is for somebody.
     unheard: AtomicUsize,
 }
@@ -132,7 +140,15 @@ impl<S: Transport> EdgeStream<S> {
 
     /// What is read from now on continues this body; reading fails where it is malformed.
     pub fn watch(&mut self, watch: BodyWatch) {
-        self.watch = Some(Box::new(watch));
+        self.watch = Some(Box::new(Watch::Body(watch)));
+    }
+
+    /// The connection is HTTP/2's from its first byte on, its frames are counted, and its end is lingered at.
+    pub fn begin_http2(&mut self) -> Arc<Conduct> {
+        let conduct = Arc::<Conduct>::default();
+        self.writing = Writing::Http2;
+        self.watch = Some(Box::new(Watch::Frames(FrameBudget::new(conduct.clone()))));
+        conduct
     }
 
     /// Nobody will read from now on. What still comes while a write waits is dropped, up to a bound: the client may read its
@@ -165,13 +181,21 @@ impl<S: Transport> EdgeStream<S> {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn poll_read_watched(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if matches!(self.watch.as_deref(), Some(Watch::Frames(budget)) if budget.conduct().is_overspent()) {
+            // Its owner ends the connection; nothing that still comes makes a difference.
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
-        if let Some(watch) = &mut self.watch {
-            let followed = watch.follow(buf.filled().get(before..).unwrap_or_default());
-            followed.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        let bytes = buf.filled().get(before..).unwrap_or_default();
+        match self.watch.as_deref_mut() {
+            Some(Watch::Body(watch)) => {
+                watch.follow(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+            }
+            Some(Watch::Frames(budget)) => budget.follow(bytes, mono),
+            None => {}
         }
         Poll::Ready(Ok(()))
     }
@@ -309,6 +333,10 @@ impl<S: Transport> EdgeStream<S> {
     }
 }
 
+fn mono() -> u64 {
+    with(|core| core.clock.mono()).unwrap_or_default()
+}
+
 fn not_zero(count: usize) -> io::Result<()> {
     if count == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
 }
@@ -360,13 +388,22 @@ impl<S: Transport> AsyncWrite for EdgeStream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_drain(cx))?;
-        self.transport().poll_shutdown(cx)
+        let Some(Watch::Frames(budget)) = self.watch.as_deref() else { return self.transport().poll_shutdown(cx) };
+        let conduct = budget.conduct().clone();
+        if !conduct.is_ended() {
+            ready!(self.transport().poll_shutdown(cx))?;
+            conduct.end();
+            self.hear_no_more();
+        }
+        // Left unread, it would become a reset that takes the goodbye from under the client's eyes.
+        self.drop_input(cx);
+        if self.unheard.load(Relaxed) > 0 { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 }
 
 impl<S: Transport> Seen for EdgeStream<S> {
     fn sight(&self) -> Option<Sight<'_>> {
-        if self.watch.as_ref().is_some_and(|watch| watch.is_beyond()) {
+        if matches!(self.watch.as_deref(), Some(Watch::Body(watch)) if watch.is_beyond()) {
             return None;
         }
         self.transport.tcp().map(|tcp| Sight { tcp, tls: self.tls().is_some() })

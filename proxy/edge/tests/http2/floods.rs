@@ -94,39 +94,86 @@ fn who_sends_malformed_requests_only_is_sent_away() {
     serves_on(&mut gateway);
 }
 
+/// Frames that ask for nothing: all kinds have one budget, and others are served meanwhile.
 #[test]
-fn pings_and_settings_hold_nobody_up() {
+fn who_sends_frames_for_nothing_is_sent_away() {
     let origin = Recorder::echoing();
     let mut gateway = scene(&origin);
-    for piece in [frame(PING, 0, 0, &[7; 8]), frame(SETTINGS, 0, 0, &[])] {
-        let bytes = piece.repeat(50_000);
+    let open = frame(HEADERS, 0x4, 1, &[0x83, 0x86, 0x84, 0x41, 1, b'a']);
+    let ping = frame(PING, 0, 0, &[7; 8]);
+    let settings = frame(SETTINGS, 0, 0, &[]);
+    let empty = frame(DATA, 0, 1, &[]);
+    let unknown = frame(0x42, 0, 0, b"x");
+    let reset = [frame(HEADERS, END, 1, REQUEST), frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])].concat();
+    let mixed = [ping.clone(), settings.clone(), empty.clone(), unknown.clone()].concat();
+    for (begun, piece) in [
+        (&[][..], ping),
+        (&[], settings),
+        (&open, empty),
+        (&[], unknown),
+        (&open, mixed),
+        (&reset, frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])),
+    ] {
+        let bytes = [begun.to_vec(), piece.repeat(50_000)].concat();
         std::thread::scope(|scope| {
             let flood = scope.spawn(|| flood(connect(&gateway), &bytes));
             let mut client = gateway.connect();
             (0..20).for_each(|_| assert_eq!(client.get("/mock").status, 200));
-            flood.join().unwrap();
+            assert_eq!(flood.join().unwrap(), Some(ENHANCE_YOUR_CALM), "{:?}", piece.get(3));
         });
         serves_on(&mut gateway);
     }
 }
 
 #[test]
+fn a_budget_s_worth_of_them_is_fine() {
+    let origin = Recorder::echoing();
+    let gateway = scene(&origin);
+    let mut stream = connect(&gateway);
+    stream.write_all(&frame(PING, 0, 0, &[7; 8]).repeat(900)).unwrap();
+    stream.write_all(&frame(HEADERS, END, 1, REQUEST)).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_ne!(goodbye(stream), Some(ENHANCE_YOUR_CALM));
+}
+
+#[test]
+fn an_idle_connection_is_told_to_go() {
+    let origin = Recorder::echoing();
+    let text = super::configuration(&origin, "");
+    let gateway = Gateway::start(&format!("timeouts = {{ idle = \"300ms\" }}\n{text}"));
+    let begun = std::time::Instant::now();
+    let mut stream = connect(&gateway);
+    stream.write_all(&frame(HEADERS, END, 1, REQUEST)).unwrap();
+    assert_eq!(goodbye(stream), Some(0), "NO_ERROR");
+    assert!((Duration::from_millis(300)..PATIENCE).contains(&begun.elapsed()));
+}
+
+#[test]
 fn who_does_not_read_is_not_read_from() {
     let origin = Recorder::echoing();
     let mut gateway = scene(&origin);
-    for piece in [frame(PING, 0, 0, &[7; 8]), frame(SETTINGS, 0, 0, &[])] {
+    let (ping, settings) = (frame(PING, 0, 0, &[7; 8]), frame(SETTINGS, 0, 0, &[]));
+    // What is there once is no growth.
+    pour(&gateway, &ping);
+    for piece in [ping, settings] {
         let before = gateway.resident();
-        let mut stream = connect(&gateway);
-        stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-        let (bytes, mut sent) = (piece.repeat(4_000), 0);
-        while stream.write_all(&bytes).is_ok() {
-            sent += bytes.len();
-            assert!(sent < 256 << 20, "it reads on and on");
-        }
+        let sent = pour(&gateway, &piece);
         let grown = gateway.resident().saturating_sub(before);
         assert!(grown < 8 << 20, "{grown} bytes for {sent} that were sent");
         serves_on(&mut gateway);
     }
+}
+
+/// Sends and reads nothing, until the gateway takes no more. How many bytes it took.
+fn pour(gateway: &Gateway, piece: &[u8]) -> usize {
+    let mut stream = connect(gateway);
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let (bytes, mut sent) = (piece.repeat(4_000), 0);
+    while stream.write_all(&bytes).is_ok() {
+        sent += bytes.len();
+        assert!(sent < 256 << 20, "it reads on and on");
+    }
+    sent
 }
 
 #[test]

@@ -53,6 +53,15 @@ pub enum OriginEvent {
     Failed,
 }
 
+/// Why a client was sent away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flood {
+    /// Too many HTTP/2 frames that ask for nothing.
+    Frames,
+    /// Too many malformed requests over HTTP/2.
+    Malformed,
+}
+
 /// A listener's counters: its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerId(u16);
@@ -132,6 +141,11 @@ impl CoreMetrics {
     /// Something happened to a connection to an origin.
     pub fn origin(&self, event: OriginEvent) {
         add_at(&self.rows.node.origin, event as usize, 1);
+    }
+
+    /// A client was sent away.
+    pub fn flooded(&self, flood: Flood) {
+        add_at(&self.rows.node.floods, flood as usize, 1);
     }
 
     fn listener(&self, listener: ListenerId, pick: impl Fn(&ListenerCounts) -> &Tally) {
@@ -234,6 +248,7 @@ impl RowTotals {
 pub(super) struct NodeCounts {
     pub(super) ways: [Tally; 3],
     pub(super) origin: [Tally; 3],
+    pub(super) floods: [Tally; 2],
     pub(super) throttled: [Tally; REASONS],
     pub(super) not_stored: [Tally; REASONS],
     pub(super) listeners: [ListenerCounts; LISTENERS],
@@ -244,6 +259,7 @@ impl Default for NodeCounts {
         Self {
             ways: std::array::from_fn(|_| Tally::default()),
             origin: std::array::from_fn(|_| Tally::default()),
+            floods: std::array::from_fn(|_| Tally::default()),
             throttled: std::array::from_fn(|_| Tally::default()),
             not_stored: std::array::from_fn(|_| Tally::default()),
             listeners: std::array::from_fn(|_| ListenerCounts::default()),

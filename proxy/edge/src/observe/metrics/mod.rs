@@ -32,7 +32,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 
 use self::core::CoreTable;
-pub use self::core::{CacheOutcome, CoreMetrics, ListenerId, OriginEvent, RequestRecord, Way};
+pub use self::core::{CacheOutcome, CoreMetrics, Flood, ListenerId, OriginEvent, RequestRecord, Way};
 pub use self::series::{SERIES_LIMIT, SeriesId};
 use self::series::{SeriesName, SeriesTable};
 

@@ -17,6 +17,7 @@ use super::tally::Tally;
 use super::{Reading, ReadingKind, State};
 
 const WAYS: [&str; 3] = ["lane", "session", "http2"];
+const FLOODS: [&str; 2] = ["frames", "malformed"];
 const ORIGIN_EVENTS: [&str; 3] = ["connect", "reuse", "failure"];
 
 type Series = (Arc<SeriesName>, RowTotals);
@@ -46,6 +47,8 @@ impl State {
         let sums = |pick: fn(&NodeCounts) -> &[Tally], labels: &[&'static str]| sums_by_label(cores, pick, labels);
         page.labelled("requests", "Requests by way in", "way", &sums(|node| &node.ways, &WAYS))?;
         page.labelled("origin", "Connections to origins", "event", &sums(|node| &node.origin, &ORIGIN_EVENTS))?;
+        let floods = sums(|node| &node.floods, &FLOODS);
+        page.labelled("floods", "HTTP/2 connections that were sent away, by what came too often", "of", &floods)?;
         let throttled = sums(|node| &node.throttled, self.vocabulary.throttled);
         page.labelled("throttled", "Requests refused by a bucket, by its layer", "layer", &throttled)?;
         let not_stored = sums(|node| &node.not_stored, self.vocabulary.not_stored);
