@@ -49,6 +49,11 @@ else
 	cargo test --locked --workspace --lib --bins --tests --no-fail-fast
 endif
 
+.PHONY: gates
+gates: needs ## The disk tier's gates at full length: kills, power cuts, full and failing disks, flipped bits (minutes)
+	SLUICE_GATES=1 cargo test --locked -p sluice-cache --lib tier::disk
+	SLUICE_GATES=1 cargo test --locked -p sluice-cache --test disk_gates -- --nocapture
+
 .PHONY: doctests
 doctests: needs ## The examples in the documentation
 	cargo test --locked --workspace --doc

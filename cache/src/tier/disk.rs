@@ -54,6 +54,7 @@ use std::thread::JoinHandle;
 use thiserror::Error;
 
 use crate::record::Codec;
+use crate::seal::{NoRandom, Salt};
 
 use journal::Fact;
 use promise::promise;
@@ -65,7 +66,7 @@ pub use access::{Probe, Space};
 pub use config::{Config, OpenError, RECORD_LIMIT, Reads, SEGMENTS_LEAST};
 pub use events::{Event, Events, Silent};
 pub use health::Health;
-pub use journal::{Ack, BANS_LIMIT, NAME_LIMIT, NotDurable, SPACES_LIMIT, SpaceSalt};
+pub use journal::{Ack, BANS_LIMIT, NAME_LIMIT, NotDurable, SPACES_LIMIT};
 pub use pool::Pending;
 pub use promise::Later;
 pub use stats::{Refused, Stats};
@@ -87,8 +88,8 @@ pub enum SpaceError {
     #[error("a disk cache has at most {SPACES_LIMIT} spaces")]
     TooMany,
     /// The system gave no random bytes for the salt.
-    #[error("no randomness for a salt: {0}")]
-    NoRandomness(std::io::Error),
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
 }
 
 /// A capacity that a store can not have.
@@ -114,31 +115,31 @@ impl Store {
     ///
     /// # Errors
     /// See [`SpaceError`].
-    pub fn space(&self, name: &str, codec: impl FnOnce(&SpaceSalt) -> Codec) -> Result<Space, SpaceError> {
+    pub fn space(&self, name: &str, codec: impl FnOnce(Salt) -> Codec) -> Result<Space, SpaceError> {
         if name.len() > NAME_LIMIT {
             return Err(SpaceError::NameTooLong);
         }
         let (core, salt) = self.find_or_begin(name)?;
-        core.codec.store(Some(Arc::new(codec(&salt))));
+        core.codec.store(Some(Arc::new(codec(salt))));
         Ok(Space { core, shared: Arc::clone(&self.shared) })
     }
 
-    fn find_or_begin(&self, name: &str) -> Result<(Arc<SpaceCore>, SpaceSalt), SpaceError> {
+    fn find_or_begin(&self, name: &str) -> Result<(Arc<SpaceCore>, Salt), SpaceError> {
         let Shared { journal, spaces, .. } = &*self.shared;
         let mut facts = journal.facts();
-        let known = facts.by_name(name).and_then(|id| Some((spaces.find(id)?, facts.spaces.get(&id)?.salt)));
+        let known = facts.by_name(name).and_then(|id| Some((spaces.find(id)?, facts.salt(id)?)));
         if let Some(known) = known {
             return Ok(known);
         }
         if spaces.len() >= SPACES_LIMIT {
             return Err(SpaceError::TooMany);
         }
-        let mut salt = SpaceSalt::default();
-        open::random(&mut salt).map_err(SpaceError::NoRandomness)?;
+        let salt = Salt::random()?;
         let id = facts.next_space;
         let core = Arc::new(SpaceCore::new(id, name.to_owned(), 0));
         spaces.add(Arc::clone(&core));
-        let written = journal.state_in(&mut facts, Fact::Space { id, name: name.to_owned(), epoch: 0, salt });
+        let written =
+            journal.state_in(&mut facts, Fact::Space { id, name: name.to_owned(), epoch: 0, salt: *salt.to_bytes() });
         drop(facts);
         // Should the disk refuse, it is tried again; a space that is lost all the same begins anew, and finds nothing.
         let _tried_again = written.wait();

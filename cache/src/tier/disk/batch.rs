@@ -85,7 +85,7 @@ impl Batch {
         self.written.is_empty()
     }
 
-    /// Appends an entry that fits. False if it could not be encoded.
+    /// Appends an entry that fits. False if it could not be encoded, or is not as long as its codec said.
     pub(super) fn entry(&mut self, entry: &Entry, codec: &Codec, label: &Label, expires: u32) -> bool {
         let start = self.buffer.len();
         let frame = Frame {
@@ -99,6 +99,10 @@ impl Batch {
         };
         self.buffer.push(&[0; frame::LEN]);
         if codec.encode(entry, &frame.bound(), self.buffer.tail()).is_err() {
+            self.buffer.truncate(start);
+            return false;
+        }
+        if self.buffer.len() != start + frame::LEN + frame.payload as usize {
             self.buffer.truncate(start);
             return false;
         }
@@ -157,7 +161,6 @@ impl Batch {
     /// Writes the frame before the record that has been appended.
     fn complete(&mut self, start: usize, frame: Frame) {
         let record = self.buffer.as_slice().get(start + frame::LEN..).unwrap_or_default();
-        debug_assert_eq!(record.len(), frame.payload as usize, "a record has the length that it was said to have");
         let bytes = frame.to_bytes(xxh3_64(record), self.segment.seed);
         if let Some(place) = self.buffer.as_mut_slice().get_mut(start..start + frame::LEN) {
             place.copy_from_slice(&bytes);

@@ -22,7 +22,7 @@ use super::files::DirectoryIo;
 use super::health::Watch;
 use super::promise::{Later, Promise, Unkept, promise};
 
-pub use facts::{BANS_LIMIT, NAME_LIMIT, SPACES_LIMIT, SpaceSalt};
+pub use facts::{BANS_LIMIT, NAME_LIMIT, SPACES_LIMIT};
 pub(super) use facts::{Fact, Facts};
 pub(super) use file::{Identity, JournalFile, NAME, Read, read};
 

@@ -217,18 +217,19 @@ impl Log {
         kept
     }
 
-    /// Nothing may be on its way for this key: it would be older in the log than its older version.
+    /// Nothing may be on its way for this key: it would be older in the log than its older version. That is asked
+    /// before the index is: what is queued from here on comes later in the log, and what was on its way is published.
     fn hot(&self, segment: &Segment, row: &Row) -> Option<Reinsertion> {
         let Shared { index, in_flight, queue, spaces, .. } = &*self.shared;
+        let sequence = queue.sequence();
+        if in_flight.is_busy(row.slot) || row.expires <= clock::seconds() {
+            return None;
+        }
         let place = row.place(segment.number);
-        if !index.is_hot(row.slot, place) || row.expires <= clock::seconds() {
+        if !index.is_hot(row.slot, place) {
             return None;
         }
         let space = spaces.find(row.space)?;
-        let sequence = queue.sequence();
-        if in_flight.is_busy(row.slot) {
-            return None;
-        }
         let (frame, entry) = reader::read_for_copy(&self.shared, segment, place, &space)?;
         let codec = space.codec.load_full()?;
         in_flight.enter(row.slot);

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::super::bytes::{u32_at, u64_at};
+use crate::seal::Salt;
 
 /// Bytes of a space's salt.
-const SALT_LEN: usize = 32;
+const SALT_LEN: usize = Salt::LEN;
 /// Bytes of bans that one space may have; one more is refused.
 pub const BANS_LIMIT: usize = 8 * 1024 * 1024;
 /// The longest name of a space, bytes.
@@ -18,7 +19,7 @@ pub const NAME_LIMIT: usize = 1024;
 pub const SPACES_LIMIT: usize = 65_536;
 
 /// Random bytes of one space, from which its records' keys are derived: without them its records say nothing.
-pub type SpaceSalt = [u8; SALT_LEN];
+pub(in super::super) type SpaceSalt = [u8; SALT_LEN];
 
 /// One change of the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +92,10 @@ impl Facts {
 
     pub(in super::super) fn by_name(&self, name: &str) -> Option<u32> {
         self.spaces.iter().find(|(_, space)| space.name == name).map(|(id, _)| *id)
+    }
+
+    pub(in super::super) fn salt(&self, id: u32) -> Option<Salt> {
+        self.spaces.get(&id).map(|space| Salt::from_bytes(space.salt))
     }
 
     pub(in super::super) fn ban_bytes(&self, id: u32) -> usize {
