@@ -21,6 +21,7 @@ pub use call::{Call, CallError, Started, call};
 pub use head::{AnswerHead, BodyEnd};
 pub use origin::{Origin, OriginId, OriginKey, Origins};
 pub use tls::TlsError as OriginTlsError;
+pub(crate) use tls::client_config;
 
 /// Closes what has been idle for too long; a worker calls it now and then.
 pub fn sweep() {

@@ -60,7 +60,7 @@ impl OriginTls {
 }
 
 /// One configuration per CA file and protocol, so that sessions are resumed.
-fn client_config(ca_file: Option<&Path>, http2: bool) -> Result<Arc<ClientConfig>, TlsError> {
+pub(crate) fn client_config(ca_file: Option<&Path>, http2: bool) -> Result<Arc<ClientConfig>, TlsError> {
     type Configs = HashMap<(Option<PathBuf>, bool), Arc<ClientConfig>>;
     static CONFIGS: Mutex<Option<Configs>> = Mutex::new(None);
     let key = (ca_file.map(Path::to_owned), http2);

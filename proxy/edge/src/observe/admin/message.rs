@@ -1,5 +1,7 @@
 //! What a handler of the admin listener sees and says.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 /// A request, whole, with its body.
@@ -96,6 +98,19 @@ pub(super) fn percent_decode(text: &str) -> Option<String> {
         decoded.push(if byte == b'%' { digit(bytes.next()?)? << 4 | digit(bytes.next()?)? } else { byte });
     }
     String::from_utf8(decoded).ok()
+}
+
+/// A text as the value of a query parameter.
+pub fn percent_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            // Writing to a String cannot fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 fn digit(byte: u8) -> Option<u8> {

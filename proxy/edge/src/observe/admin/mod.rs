@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use self::connection::Service;
 use self::guard::Guard;
 pub use self::guard::Token;
-pub use self::message::{AdminRequest, AdminResponse};
+pub use self::message::{AdminRequest, AdminResponse, percent_encode};
 pub use self::routes::{Handler, Routes};
 use self::socket::Socket;
 use crate::config::AdminEndpoint;

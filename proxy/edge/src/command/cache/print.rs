@@ -1,0 +1,109 @@
+//! What the commands tell people.
+
+use serde_json::Value;
+
+use crate::config::show_size;
+
+/// A table of all caches.
+pub(super) fn status(status: &Value) -> String {
+    let caches = status.get("caches").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if caches.is_empty() {
+        return "no stage has a cache\n".into();
+    }
+    let head = ["CACHE", "ENTRIES", "SIZE", "OF", "HITS", "MISSES", "RATIO", "EVICTED", "PURGED", "BANS", "FETCHES"];
+    let rows = caches.iter().map(|cache| {
+        let number = |name: &str| cache.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let count = |name: &str| number(name).to_string();
+        let asked = number("hits") + number("misses");
+        let ratio =
+            if asked == 0 { "-".into() } else { format!("{:.1} %", number("hits") as f64 * 100.0 / asked as f64) };
+        let size = |name: &str| show_size(number(name));
+        [
+            format!("{}/{}", text(cache, "api"), text(cache, "stage")),
+            count("entries"),
+            size("bytes"),
+            size("capacity"),
+            count("hits"),
+            count("misses"),
+            ratio,
+            count("evicted"),
+            count("purged"),
+            count("bans"),
+            count("fetches"),
+        ]
+    });
+    table(&[head.map(String::from)].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+/// What a purge has taken, by cache.
+pub(super) fn purged(done: &Value, verb: &str) -> String {
+    let caches = done.get("purged").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let line = |cache: &Value| {
+        let number = |name: &str| cache.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let (entries, size) = (entries(number("entries")), show_size(number("bytes")));
+        format!("{}/{}: {entries} {verb}, {size}\n", text(cache, "api"), text(cache, "stage"))
+    };
+    caches.iter().map(line).collect()
+}
+
+/// One entry of a dry run.
+pub(super) fn entry(entry: &Value) -> String {
+    let list = entry.get("tags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let tags: Vec<_> = list.iter().filter_map(Value::as_str).collect();
+    let number = |name: &str| entry.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let fresh = if entry.get("fresh") == Some(&Value::Bool(true)) { "" } else { ", expired" };
+    let (size, age) = (show_size(number("bytes")), number("age"));
+    let tags = if tags.is_empty() { String::new() } else { format!("  [{}]", tags.join(", ")) };
+    let (cache, method) = (format!("{}/{}", text(entry, "api"), text(entry, "stage")), text(entry, "method"));
+    let verb = method.split(' ').next().unwrap_or_default();
+    format!("{cache}  {verb} {}  {}  {size}  {age} s{fresh}{tags}", text(entry, "path"), number("status"))
+}
+
+/// `1 entry`, `2 entries`.
+pub(super) fn entries(count: u64) -> String {
+    if count == 1 { "1 entry".into() } else { format!("{count} entries") }
+}
+
+/// Control characters do not reach a terminal.
+fn text(value: &Value, name: &str) -> String {
+    let text = value.get(name).and_then(Value::as_str).unwrap_or_default();
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// The first column to the left, all others to the right.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..N).map(|at| width(at).unwrap_or_default()).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, width))| match at {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ") + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn caches_stand_in_columns() {
+        let cache = json!({ "api": "pets", "stage": "prod", "entries": 12, "hits": 3, "misses": 1, "capacity": 1024 });
+        let table = status(&json!({ "caches": [cache] }));
+        let lines: Vec<_> = table.lines().collect();
+        assert!(lines[0].starts_with("CACHE      ENTRIES") && lines[1].starts_with("pets/prod       12"), "{table}");
+        assert!(lines[1].contains("75.0 %") && lines[1].contains("1 KiB"), "{table}");
+        assert_eq!(lines[0].len(), lines[1].len());
+    }
+
+    #[test]
+    fn an_entry_is_a_line_without_control_characters() {
+        let one = json!({ "api": "a", "stage": "s", "method": "GET /x/{id}", "path": "/x/\u{1b}[1m", "status": 200,
+            "bytes": 2048, "age": 3, "fresh": false, "tags": ["t", "u"] });
+        assert_eq!(entry(&one), "a/s  GET /x/\u{fffd}[1m  200  2 KiB  3 s, expired  [t, u]");
+    }
+}
