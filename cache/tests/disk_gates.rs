@@ -3,6 +3,8 @@
 //! The killed process is this very test binary, started again for one test that does nothing otherwise. It notes what
 //! was acknowledged in a file, which outlives it as the page cache does. The long forms run with `make gates`.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
