@@ -20,8 +20,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod invalidation;
 pub mod network;
 pub mod throttle;
 
+pub use invalidation::{InvalidateCache, Invalidation};
 pub use network::{CidrSet, NetworkRules, NetworkVerdict};
 pub use throttle::{Bucket, Frozen, InFlight, Lease, Level, RateLimit, RateLimitError, give_back_all, take_all};

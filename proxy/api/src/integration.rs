@@ -41,7 +41,7 @@ pub struct HttpIntegration {
     pub uri: String,
     /// `None`: the verb of the request.
     pub http_method: Option<crate::Verb>,
-    /// `integration.request.path.NAME` <- expression; a path variable of the same name needs no entry.
+    /// `integration.request.….NAME` <- expression; a path variable of the same name needs no entry.
     pub request_parameters: BTreeMap<String, String>,
     /// Where to connect instead of the URI's authority; tried in turn, unhealthy ones last.
     pub addresses: Vec<Address>,

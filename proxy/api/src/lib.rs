@@ -2,19 +2,23 @@
 //!
 //! Pure data: text becomes a type that cannot be wrong, and nothing here knows of sockets, clocks or files.
 
+mod cache_key;
 mod id;
 mod integration;
 mod method;
 mod path;
 mod stage;
+mod status;
 
+pub use cache_key::{KeyParameter, KeyParameterError, KeySource};
 pub use id::{ApiId, IdError, StageName};
 pub use integration::{
     Address, AddressError, HttpIntegration, Integration, IntegrationKind, MockIntegration, OriginTls, UpstreamVersion,
 };
 pub use method::{Method, Verb, VerbError};
 pub use path::{PathError, ResourcePath, Segment};
-pub use stage::{KeyParameter, KeyParameterError, KeySource, MethodKey, MethodSettings, Stage, Throttle};
+pub use stage::{MethodKey, MethodSettings, Stage, Throttle, UnauthorizedCacheControl};
+pub use status::{StatusPattern, StatusPatternError};
 
 use std::collections::BTreeMap;
 

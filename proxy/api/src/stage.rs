@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::{NetworkPolicy, ResourcePath, StageName, Verb};
+use ipnetwork::IpNetwork;
+
+use crate::{KeyParameter, NetworkPolicy, ResourcePath, StageName, StatusPattern, Verb};
 
 /// A stage of an API.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,10 @@ pub struct Stage {
     pub cache_cluster_enabled: bool,
     /// `cacheClusterSize` in bytes, of memory until the disk tier comes.
     pub cache_cluster_size: u64,
+    /// Networks whose callers may have entries replaced.
+    pub cache_invalidation_callers: Vec<IpNetwork>,
+    /// `deploymentId`: another one is another deployment.
+    pub deployment_id: Option<String>,
     /// The `*/*` settings.
     pub defaults: MethodSettings,
     /// Settings of single methods, complete: what they leave out was copied from `defaults`.
@@ -41,10 +47,48 @@ pub struct MethodSettings {
     pub caching_enabled: bool,
     /// `cacheTtlInSeconds`: 0 to 3600 s, 300 s; 0 is off.
     pub cache_ttl: Duration,
+    /// Times to live of single statuses, 0 to 3600 s; 0: not stored.
+    pub cache_statuses: BTreeMap<StatusPattern, Duration>,
     /// Which parts of the request are in the key; `None`: the profile's default.
     pub cache_key_parameters: Option<Vec<KeyParameter>>,
+    /// `cacheNamespace`: methods with the same one share entries; `None`: the resource's own.
+    pub cache_namespace: Option<String>,
+    /// `cacheDataEncrypted`: entries are sealed at rest.
+    pub cache_data_encrypted: bool,
+    /// `requireAuthorizationForCacheControl`: only an authorised caller may have an entry replaced.
+    pub require_authorization_for_cache_control: bool,
+    /// `unauthorizedCacheControlHeaderStrategy`: what happens to all others who ask for it.
+    pub unauthorized_cache_control: UnauthorizedCacheControl,
     /// `throttlingRateLimit` and `throttlingBurstLimit`.
     pub throttle: Option<Throttle>,
+}
+
+/// What becomes of a request for a fresh answer by a caller who may not ask for one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnauthorizedCacheControl {
+    /// `FAIL_WITH_403`
+    FailWith403,
+    /// `SUCCEED_WITH_RESPONSE_HEADER`: answered as if it had not asked, with a `Warning`.
+    #[default]
+    SucceedWithResponseHeader,
+    /// `SUCCEED_WITHOUT_RESPONSE_HEADER`
+    SucceedWithoutResponseHeader,
+}
+
+impl UnauthorizedCacheControl {
+    /// AWS's names, in AWS's order.
+    pub const NAMES: &'static [&'static str] =
+        &["FAIL_WITH_403", "SUCCEED_WITH_RESPONSE_HEADER", "SUCCEED_WITHOUT_RESPONSE_HEADER"];
+
+    /// The strategy of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "FAIL_WITH_403" => Some(Self::FailWith403),
+            "SUCCEED_WITH_RESPONSE_HEADER" => Some(Self::SucceedWithResponseHeader),
+            "SUCCEED_WITHOUT_RESPONSE_HEADER" => Some(Self::SucceedWithoutResponseHeader),
+            _ => None,
+        }
+    }
 }
 
 /// A token bucket's limits.
@@ -56,82 +100,8 @@ pub struct Throttle {
     pub burst: u32,
 }
 
-/// Where a key parameter is taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KeySource {
-    /// `path.NAME`: a path variable, undecoded.
-    Path,
-    /// `query.NAME`: the last value, decoded.
-    Query,
-    /// `header.NAME`: the last value; names without case.
-    Header,
-}
-
-/// Not a key parameter.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a cache key parameter: path.NAME, query.NAME or header.NAME")]
-pub struct KeyParameterError(pub String);
-
-/// A named part of the request: `path.id`, or AWS's `method.request.path.id`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyParameter {
-    /// Where it is.
-    pub source: KeySource,
-    /// Its name; lower case for a header.
-    pub name: Box<str>,
-}
-
-impl KeyParameter {
-    /// Checks `text`; AWS's long form and its `querystring` are understood.
-    pub fn parse(text: &str) -> Result<Self, KeyParameterError> {
-        let short = text.strip_prefix("method.request.").unwrap_or(text);
-        let (source, name) = short.split_once('.').ok_or_else(|| KeyParameterError(text.into()))?;
-        let source = match source {
-            "path" => KeySource::Path,
-            "query" | "querystring" => KeySource::Query,
-            "header" => KeySource::Header,
-            _ => return Err(KeyParameterError(text.into())),
-        };
-        if name.is_empty() {
-            return Err(KeyParameterError(text.into()));
-        }
-        let name = match source {
-            KeySource::Header => name.to_ascii_lowercase().into(),
-            KeySource::Path | KeySource::Query => name.into(),
-        };
-        Ok(Self { source, name })
-    }
-}
-
-impl fmt::Display for KeyParameter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = match self.source {
-            KeySource::Path => "path",
-            KeySource::Query => "query",
-            KeySource::Header => "header",
-        };
-        write!(f, "{source}.{}", self.name)
-    }
-}
-
 impl fmt::Display for MethodKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.path)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn key_parameters_in_both_spellings() {
-        let p = |t: &str| KeyParameter::parse(t).map(|p| p.to_string());
-        assert_eq!(p("path.id").unwrap(), "path.id");
-        assert_eq!(p("method.request.querystring.View").unwrap(), "query.View");
-        assert_eq!(p("header.Accept-Language").unwrap(), "header.accept-language");
-        for bad in ["id", "body.x", "path.", "method.request.path"] {
-            assert!(p(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -158,7 +158,7 @@ fn callers_with_credentials_wait_for_nobody() {
     origin.wait_for(4);
     gate.open();
     for mut client in clients {
-        assert_eq!(client.read().field("cache-status"), Some("Sluice; fwd=bypass"));
+        assert_eq!(client.read().field("cache-status"), Some("Sluice; fwd=bypass; detail=authorization"));
     }
 }
 

@@ -301,7 +301,8 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_expressions() {
-        for text in ["", "'", "'a", "a'b'", "'a'b'", "method.request.path.", "method.request.cookie.x", "path.id", "context."]
+        for text in
+            ["", "'", "'a", "a'b'", "'a'b'", "method.request.path.", "method.request.cookie.x", "path.id", "context."]
         {
             assert_eq!(Expression::parse(text), Err(ExpressionError::Unknown(text.into())), "{text}");
         }

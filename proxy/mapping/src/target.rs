@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn targets() {
-        for text in ["integration.request.path.id", "integration.request.querystring.a.b", "integration.request.header.X"]
+        for text in
+            ["integration.request.path.id", "integration.request.querystring.a.b", "integration.request.header.X"]
         {
             assert_eq!(Target::parse(text).unwrap().to_string(), text);
         }

@@ -5,7 +5,6 @@
 //!
 //! It reads the files that are named only to see that they can be used; it listens nowhere and resolves no names.
 
-mod expression;
 mod finding;
 mod keys;
 mod log_format;
@@ -25,7 +24,6 @@ mod value;
 use std::io::Read;
 use std::path::Path;
 
-pub use expression::{Expression, ExpressionError};
 pub use finding::{Finding, Severity};
 pub use keys::{Absent, Form, Key, Kind, Section, paths as key_paths};
 pub use model::*;

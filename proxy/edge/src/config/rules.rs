@@ -44,6 +44,8 @@ rules! {
     BAD_MAPPING "bad-mapping" "A parameter mapping that cannot be understood, or is not served.";
     BAD_URI "bad-uri" "The URI of an integration is none for `http` or `https`, or is none with a stage's variables in it.";
     UNKEYED_PARAMETER "unkeyed-parameter" "A cached method passes on what is not in its cache key, so callers could get each other's answers: error under `edge`, warning under `aws`. `cache_key_parameters = []`, written out, says that it is meant.";
+    INVALID_KEY_PARAMETER "invalid-cache-key-parameter" "A cache key parameter that is not declared: AWS's `Invalid cache key parameter specified`.";
+    UNSEALED_MEMORY "unsealed-memory" "`cache_data_encrypted` where entries are kept in memory, which is not sealed (a warning).";
     NO_EFFECT "no-effect" "The setting changes nothing here: error under `edge`, warning under `aws`.";
     OPEN_ADMIN "open-admin" "The admin listener could be reached from elsewhere without a token.";
     MISSING_FILE "missing-file" "A file that does not exist, cannot be read, or is empty.";

@@ -34,7 +34,7 @@ pub enum CacheStatus {
         stored: bool,
         /// It waited for another request's fetch.
         collapsed: bool,
-        /// Why it is not stored.
+        /// What keeps it out of the cache, or why it is not stored.
         detail: Option<&'static str>,
     },
 }
@@ -48,6 +48,10 @@ pub enum Forward {
     Stale,
     /// The configuration or the request keeps it out of the cache.
     Bypass,
+    /// The request asked for a fresh answer, and may.
+    Request,
+    /// The verb is not cached.
+    Method,
 }
 
 impl Forward {
@@ -57,6 +61,8 @@ impl Forward {
             Forward::UriMiss => "uri-miss",
             Forward::Stale => "stale",
             Forward::Bypass => "bypass",
+            Forward::Request => "request",
+            Forward::Method => "method",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Configuration to plan: names become places, texts become bytes ready to send, and what outlives plans is found again.
 
+mod cache;
+mod content;
 mod method;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,9 @@ use sluice_cache::flight::Limits;
 use sluice_cache::notes::Separator;
 use sluice_cache::{Flights, MemoryTier, Turns};
 use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules, RateLimit, RateLimitError};
+
+use content::Contents;
+use method::Place;
 
 use super::host::{DomainPlan, Domains, MappingPlan};
 use super::router::TooManyVariables;
@@ -137,10 +142,12 @@ impl Compiler<'_> {
         // AWS gives every method the stage's limit in a bucket of its own; the edge has one for the stage besides.
         let shared = stage.defaults.throttle.filter(|_| api.profile == Profile::Edge);
         let cache = stage.cache_cluster_enabled.then(|| self.cache(api, stage));
+        let contents = Contents::of(api, stage);
         let mut methods = Vec::new();
         for resource in &api.resources {
             for (verb, method) in &resource.methods {
-                methods.push(self.method(api, stage, resource, *verb, method, cache.is_some())?);
+                let place = Place { api, stage, contents: &contents, resource, verb: *verb, method };
+                methods.push(self.method(place, cache.is_some())?);
             }
         }
         Ok(StagePlan {
@@ -148,6 +155,9 @@ impl Compiler<'_> {
             network: network_rules(&stage.network),
             bucket: self.bucket(name, shared)?,
             cache,
+            invalidation: Box::new(CidrSet::new(&stage.cache_invalidation_callers)),
+            variables: stage.variables.clone(),
+            deployment_id: stage.deployment_id.as_deref().map(Into::into),
             methods,
         })
     }

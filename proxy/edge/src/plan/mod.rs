@@ -15,17 +15,18 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sluice_api::{Profile, Verb};
+use sluice_api::{Profile, UnauthorizedCacheControl, Verb};
 use sluice_cache::freshness::{self, StoreRule};
 use sluice_cache::key::KeyPrefix;
 use sluice_cache::notes::Separator;
 use sluice_cache::{Flights, MemoryTier, Turns};
-use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules};
+use sluice_mapping::Expression;
+use sluice_policy::{Bucket, CidrSet, InFlight, InvalidateCache, NetworkRules};
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 pub use compile::{CacheId, Registries};
 pub use compile::{CompileError, compile};
-pub use origin_uri::{UriError, UriTemplate};
+pub use origin_uri::{UriError, UriTemplate, UriValue};
 pub use registry::Registry;
 pub use router::{Captures, Router};
 
@@ -105,6 +106,12 @@ pub struct StagePlan {
     pub bucket: Option<Arc<Bucket>>,
     /// Its cache.
     pub cache: Option<Arc<StageCache>>,
+    /// Who may have entries of it replaced.
+    pub invalidation: Box<dyn InvalidateCache>,
+    /// Its variables.
+    pub variables: BTreeMap<String, String>,
+    /// The deployment that it serves.
+    pub deployment_id: Option<Box<str>>,
     /// Its methods, in the order of the router's values.
     pub methods: Vec<MethodPlan>,
 }
@@ -163,6 +170,10 @@ pub struct CachePlan {
     pub shows_status: bool,
     /// What is stored, and for how long.
     pub store: StoreRule,
+    /// The key has something of the request's body in it.
+    pub needs_body: bool,
+    /// Only some callers may have an entry replaced, and this is what happens to the others; `None`: everybody may.
+    pub unauthorized: Option<UnauthorizedCacheControl>,
     /// Fields that name an answer's tags.
     pub tags: Arc<[TagHeader]>,
 }
@@ -192,6 +203,16 @@ pub enum KeyRule {
     Parameters(Vec<KeyPart>),
 }
 
+impl KeyRule {
+    /// The parts that are named.
+    pub fn parts(&self) -> &[KeyPart] {
+        match self {
+            KeyRule::PathAndQuery => &[],
+            KeyRule::Parameters(parts) => parts,
+        }
+    }
+}
+
 /// One part of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyPart {
@@ -201,6 +222,8 @@ pub enum KeyPart {
     Query(Box<str>),
     /// The values of a header field.
     Header(Box<str>),
+    /// What the integration's request parameters make of the request.
+    Mapped(Expression),
     /// What `prepare` asks the origin for: `br`, `gzip` or nothing.
     AcceptEncoding,
 }
@@ -250,6 +273,38 @@ pub struct HttpPlan {
     pub api_id: Box<str>,
     /// AWS's header rules instead of the edge's.
     pub aws: bool,
+    /// What of the request it is told by another name.
+    pub parameters: Parameters,
+}
+
+/// The integration's request parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters {
+    /// For `{name}` in the URI where that is not simply a path variable, by their place in the template.
+    pub path: Vec<Expression>,
+    /// Query parameters, by name.
+    pub query: Vec<(Box<str>, Expression)>,
+    /// Header fields, by name.
+    pub fields: Vec<(Box<str>, Expression)>,
+    /// One of them reads the request's body.
+    pub needs_body: bool,
+}
+
+impl Parameters {
+    /// Nothing is mapped but path variables.
+    pub fn is_empty(&self) -> bool {
+        self.path.is_empty() && self.query.is_empty() && self.fields.is_empty()
+    }
+
+    /// A query parameter of this name is the mapping's, not the client's.
+    pub fn has_query(&self, name: &[u8]) -> bool {
+        self.query.iter().any(|(own, _)| own.as_bytes() == name)
+    }
+
+    /// A field of this name is the mapping's, not the client's.
+    pub fn has_field(&self, name: &[u8]) -> bool {
+        self.fields.iter().any(|(own, _)| own.as_bytes().eq_ignore_ascii_case(name))
+    }
 }
 
 impl Plan {

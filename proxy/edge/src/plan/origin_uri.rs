@@ -43,16 +43,24 @@ pub struct UriTemplate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(Box<[u8]>),
+    Value(UriValue),
+}
+
+/// Where `{name}` gets its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UriValue {
     /// A capture, by its place.
     Capture(usize),
+    /// What a request parameter maps, by its place.
+    Mapped(usize),
 }
 
 impl UriTemplate {
-    /// Compiles `uri`. `place` finds a path variable's place among the captures.
+    /// Compiles `uri`. `place` finds out where a name gets its value.
     pub fn compile(
         uri: &str,
         variables: &BTreeMap<String, String>,
-        place: impl Fn(&str) -> Option<usize>,
+        place: impl FnMut(&str) -> Option<UriValue>,
     ) -> Result<Self, UriError> {
         let mut pieces = pieces(uri, variables, place)?;
         let first = match pieces.first() {
@@ -81,18 +89,20 @@ impl UriTemplate {
         Ok(Self { https, address, authority: authority.into(), pieces, has_query })
     }
 
-    /// Writes the request target: the URI's path and query, then the client's query.
-    pub fn write_target(&self, out: &mut Vec<u8>, head: &[u8], captures: &[Span], query: Option<&[u8]>) {
+    /// Writes the URI's path and query; more of a query may follow.
+    pub fn write_path(&self, out: &mut Vec<u8>, head: &[u8], captures: &[Span], mapped: &[Vec<u8>]) {
         for piece in &self.pieces {
             out.extend_from_slice(match piece {
                 Piece::Text(text) => text,
-                Piece::Capture(place) => captures.get(*place).map(|s| s.of(head)).unwrap_or_default(),
+                Piece::Value(UriValue::Capture(place)) => captures.get(*place).map(|s| s.of(head)).unwrap_or_default(),
+                Piece::Value(UriValue::Mapped(place)) => mapped.get(*place).map(Vec::as_slice).unwrap_or_default(),
             });
         }
-        if let Some(query) = query.filter(|q| !q.is_empty()) {
-            out.push(if self.has_query { b'&' } else { b'?' });
-            out.extend_from_slice(query);
-        }
+    }
+
+    /// What stands before the client's query.
+    pub fn query_mark(&self) -> u8 {
+        if self.has_query { b'&' } else { b'?' }
     }
 }
 
@@ -100,7 +110,7 @@ impl UriTemplate {
 fn pieces(
     uri: &str,
     variables: &BTreeMap<String, String>,
-    place: impl Fn(&str) -> Option<usize>,
+    mut place: impl FnMut(&str) -> Option<UriValue>,
 ) -> Result<Vec<Piece>, UriError> {
     let mut pieces = Vec::new();
     let mut text = String::new();
@@ -110,7 +120,7 @@ fn pieces(
             UriPart::StageVariable(name) => text.push_str(variables.get(&*name).map_or("", String::as_str)),
             UriPart::Path(name) => {
                 push_text(&mut pieces, &mut text)?;
-                pieces.push(Piece::Capture(place(&name).ok_or(UriError::Variable(name.into()))?));
+                pieces.push(Piece::Value(place(&name).ok_or(UriError::Variable(name.into()))?));
             }
         }
     }
@@ -134,14 +144,23 @@ mod tests {
 
     fn compile(uri: &str) -> Result<UriTemplate, UriError> {
         let variables = [("host".to_string(), "origin.internal:81".to_string())].into();
-        UriTemplate::compile(uri, &variables, |n| ["id", "proxy"].iter().position(|v| *v == n))
+        let place = |n: &str| match n {
+            "mapped" => Some(UriValue::Mapped(0)),
+            _ => ["id", "proxy"].iter().position(|v| *v == n).map(UriValue::Capture),
+        };
+        UriTemplate::compile(uri, &variables, place)
     }
 
     fn target(uri: &str, query: Option<&str>) -> String {
         let head = b"/pets/7/a%2Fb/c";
         let captures = [Span::new(6, 7), Span::new(8, 15)];
         let mut out = Vec::new();
-        compile(uri).unwrap().write_target(&mut out, head, &captures, query.map(str::as_bytes));
+        let uri = compile(uri).unwrap();
+        uri.write_path(&mut out, head, &captures, &[b"M".to_vec()]);
+        if let Some(query) = query {
+            out.push(uri.query_mark());
+            out.extend_from_slice(query.as_bytes());
+        }
         String::from_utf8(out).unwrap()
     }
 
@@ -150,7 +169,7 @@ mod tests {
         assert_eq!(target("http://o/x/{id}", None), "/x/7");
         assert_eq!(target("http://o/{proxy}", Some("a=1")), "/a%2Fb/c?a=1");
         assert_eq!(target("http://o/{proxy+}?k=v", Some("a=1&a=2")), "/a%2Fb/c?k=v&a=1&a=2");
-        assert_eq!(target("http://o", Some("")), "/");
+        assert_eq!(target("http://o/{mapped}/{id}?v={mapped}", None), "/M/7?v=M");
         assert_eq!(target("http://o?k=v", None), "/?k=v");
     }
 

@@ -4,14 +4,14 @@
 
 use sluice_cache::NotStored;
 
-use super::core::Desk;
+use super::core::{Desk, with};
 use crate::message::date::Now;
 use crate::observe::access_log::AccessRecord;
 use crate::observe::explain::{Explained, PathPrefix};
 use crate::observe::metrics::{CacheOutcome, CoreMetrics, OriginEvent, RequestRecord, SeriesId, Vocabulary, Way};
 use crate::plan::Plan;
 use crate::plan::host::without_port;
-use crate::stage::{Exchange, Fault, Reply, dispatch, rescue, store, throttle};
+use crate::stage::{Exchange, Fault, Reply, dispatch, recall, rescue, store, throttle};
 
 /// What is known once an answer has gone.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,8 @@ pub struct Account {
 }
 
 /// The label sets of the metrics that count reasons.
-pub const VOCABULARY: Vocabulary = Vocabulary { not_stored: &NOT_STORED, throttled: &THROTTLE_LAYERS };
+pub const VOCABULARY: Vocabulary =
+    Vocabulary { not_stored: &NOT_STORED, forwarded: &recall::REASONS, throttled: &THROTTLE_LAYERS };
 
 const NOT_STORED: [&str; NotStored::ALL.len()] = {
     let mut names = [""; NotStored::ALL.len()];
@@ -69,7 +70,7 @@ fn count(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Acc
     let recall = exchange.ledger.recall;
     let cache = match (recall.is_hit(), recall.is_miss()) {
         (true, _) => CacheOutcome::Hit,
-        (_, true) => CacheOutcome::Miss,
+        (_, true) if was_sent(exchange) => CacheOutcome::Miss,
         _ => CacheOutcome::Off,
     };
     let method = exchange.route.and_then(|r| plan.method(r));
@@ -87,6 +88,15 @@ fn count(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Acc
     }
 }
 
+/// The request was sent to the endpoint, or it was tried.
+fn was_sent(exchange: &Exchange<'_>) -> bool {
+    match exchange.ledger.dispatch {
+        dispatch::Verdict::Endpoint { .. } => true,
+        dispatch::Verdict::Failed(fault) => fault != Fault::Configuration,
+        _ => false,
+    }
+}
+
 fn count_reasons(desk: &Desk<'_>, exchange: &Exchange<'_>) {
     match exchange.ledger.throttle {
         throttle::Verdict::MethodEmpty => desk.metrics.throttled(0),
@@ -97,6 +107,9 @@ fn count_reasons(desk: &Desk<'_>, exchange: &Exchange<'_>) {
     }
     if let store::Verdict::Refused(reason) = exchange.ledger.store {
         not_stored(desk.metrics, reason);
+    }
+    if let Some(reason) = exchange.ledger.recall.reason().filter(|_| was_sent(exchange)) {
+        desk.metrics.forwarded(reason);
     }
     match exchange.ledger.dispatch {
         dispatch::Verdict::Endpoint { reused: true, .. } => desk.metrics.origin(OriginEvent::Reused),
@@ -111,6 +124,12 @@ fn count_reasons(desk: &Desk<'_>, exchange: &Exchange<'_>) {
 pub fn not_stored(metrics: &CoreMetrics, reason: NotStored) {
     let at = NotStored::ALL.iter().position(|r| *r == reason);
     metrics.not_stored(at.unwrap_or_default());
+}
+
+/// The same for what turns out while or after the answer is sent.
+pub fn note_not_stored(reason: NotStored) {
+    tracing::debug!(reason = reason.as_str(), "an answer was not stored");
+    with(|core| not_stored(core.metrics(), reason));
 }
 
 fn log(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Account, latency_ns: u64) {
@@ -136,7 +155,7 @@ fn log(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Accou
         account_id: Some(&plan.account_id),
         api_id: method.map(|(api, ..)| &*api.id),
         stage: method.map(|(_, stage, _)| &*stage.name),
-        deployment_id: None,
+        deployment_id: method.and_then(|(_, stage, _)| stage.deployment_id.as_deref()),
         resource_id: None,
         resource_path: method.map(|(_, _, m)| &*m.path),
         base_path: None,

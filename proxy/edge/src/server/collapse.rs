@@ -84,11 +84,16 @@ fn alone(mut trip: Trip) -> Trip {
 fn role(trip: &Trip) -> Option<Role> {
     let (_, stage, method) = trip.exchange.route.and_then(|r| trip.plan.method(r))?;
     let (cache, key) = (stage.cache.as_ref()?, trip.exchange.key.as_ref()?);
+    let now = trip.exchange.now.mono;
+    if trip.exchange.refreshes {
+        // No flight that began before the wish for a fresh answer may fulfil it.
+        return Some(cache.flights.overtake(key.as_ref(), key.asked(), now));
+    }
     let is_purged = |born| {
         let notes = store::notes(&trip.exchange, method, &Tags::default());
         cache.memory.bans().may_cover(key.as_ref(), &notes, born)
     };
-    Some(cache.flights.join(key.as_ref(), key.asked(), trip.exchange.now.mono, is_purged))
+    Some(cache.flights.join(key.as_ref(), key.asked(), now, is_purged))
 }
 
 /// Waits for the leader as long as an endpoint may take to answer, then goes alone; `None` when the client leaves.
@@ -112,7 +117,7 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
             leader.stand_down();
             return hand_back(back, trip, Outcome::Ready);
         }
-        Stop::Waiting(_) => trip.call(&mut NoBody).await,
+        Stop::Waiting(_) => trip.call_with_body_at_hand(&mut NoBody).await,
     };
     // Dropped without a word, the leader has failed, and a follower leads next.
     let Ok(started) = started else { return hand_back(back, trip, Outcome::Ready) };
@@ -180,10 +185,12 @@ async fn fill(mut body: BodyReader, mut filling: Filling, keep: impl FnOnce(&Hea
         }
     };
     tracing::debug!(error = broke_off, "a fetch broke off");
+    accounts::note_not_stored(NotStored::Incomplete);
 }
 
 /// Too large to store: the first client gets the rest at its own pace, and whoever is gone ends it.
 async fn overflow(mut body: BodyReader, filling: Filling, first: Bytes) {
+    accounts::note_not_stored(NotStored::TooLarge);
     let mut window = filling.overflow(now());
     if window.push(&first).await.is_err() {
         return;
@@ -298,8 +305,7 @@ impl Answer<'_> {
         let stored = Entry::new(draft, self.body).map(Arc::new);
         let insert = |entry| cache.turns.keep(key.fingerprint, key.turn, || cache.memory.insert(entry, key.began));
         if let Err(reason) = stored.and_then(insert) {
-            tracing::debug!(reason = reason.as_str(), "an answer was not stored");
-            with(|core| accounts::not_stored(core.metrics(), reason));
+            accounts::note_not_stored(reason);
         }
     }
 }

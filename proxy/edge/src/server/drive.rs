@@ -5,12 +5,15 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use sluice_cache::NotStored;
 use sluice_cache::freshness::Ttl;
 
 use super::accounts::{self, Account};
+use super::bodies::{self, AtHand};
 use super::collapse::{self, Answer};
 use super::core::with;
-use super::downstream::Downstream;
+use super::downstream::{Downstream, RequestBody};
 use crate::integration::http::{BodyEnd, BodyReader, Call, CallError, Started, call};
 use crate::message::encode::Framing;
 use crate::observe::metrics::Way;
@@ -58,10 +61,25 @@ pub async fn drive<D: Downstream>(mut trip: Trip, need: Need, down: &mut D) -> A
                 Ok(arrival) => return arrival,
                 Err(alone) => trip = alone,
             },
-            Need::Endpoint => match trip.call(down.body()).await {
-                Ok(answer) => started = Some(answer),
-                Err(()) => return trip.deliver(None, down).await,
+            Need::Body(limit) => match bodies::read(down.body(), limit).await {
+                Ok(body) => trip.keep_body(body),
+                Err(fault) => {
+                    // The rest of the body is not read: nothing may follow it.
+                    trip.exchange.head.close = true;
+                    trip.fail(fault);
+                    return trip.deliver(None, down).await;
+                }
             },
+            Need::Endpoint => {
+                let answer = match trip.exchange.body {
+                    Some(_) => trip.call_with_body_at_hand(down.body()).await,
+                    None => trip.call(down.body()).await,
+                };
+                match answer {
+                    Ok(answer) => started = Some(answer),
+                    Err(()) => return trip.deliver(None, down).await,
+                }
+            }
         }
         match trip.walk() {
             Stop::Answered => return trip.deliver(started, down).await,
@@ -81,6 +99,17 @@ impl Trip {
     pub fn fail(&mut self, fault: Fault) {
         let (exchange, plan) = (&mut self.exchange, &self.plan);
         with(|core| fail(exchange, &mut core.context(plan), fault));
+    }
+
+    fn keep_body(&mut self, body: Bytes) {
+        self.length = BodyLength::Known(body.len() as u64);
+        self.exchange.body = Some(body);
+    }
+
+    /// Calls the endpoint with the body that was read before, if there is one.
+    pub async fn call_with_body_at_hand(&mut self, client: &mut impl RequestBody) -> Result<Started, ()> {
+        let mut body = AtHand::new(self.exchange.body.clone(), client);
+        self.call(&mut body).await
     }
 
     /// Calls the endpoint; a failure becomes the answer.
@@ -266,6 +295,7 @@ impl Collector {
     /// Nothing comes back once the body is too long.
     fn push(mut self, piece: &[u8]) -> Option<Self> {
         if self.body.len() + piece.len() > self.limit {
+            accounts::note_not_stored(NotStored::TooLarge);
             return None;
         }
         self.body.extend_from_slice(piece);

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod bodies;
 pub mod body_watch;
 pub mod closing;
 pub mod collapse;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use sluice_api::{Profile, Verb};
 
+use super::arn::MethodArn;
 use super::rescue::{Fault, rescue};
 use super::{Context, Exchange, Flow, Reply};
 use crate::message::encode::{Framing, ResponseHead, Variable};
@@ -82,6 +83,9 @@ pub fn status(exchange: &Exchange<'_>, plan: &Plan) -> u16 {
     }
 }
 
+/// What a caller is told who asked for a fresh answer and may not.
+const WARNING: &[u8] = b"Warning: 199 Cache-control headers were ignored because the caller was unauthorized.\r\n";
+
 /// The answer of an exchange that was walked to its end. `fields` is room for field lines.
 pub fn outgoing<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, fields: &'e mut Vec<u8>) -> Outgoing<'e> {
     let variable = Variable {
@@ -91,6 +95,9 @@ pub fn outgoing<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, fields: &'e mut 
         apigw_id: is_aws(exchange, plan),
     };
     fields.clear();
+    if exchange.warns {
+        fields.extend_from_slice(WARNING);
+    }
     if exchange.explain {
         explain(exchange, plan, fields);
     }
@@ -208,22 +215,13 @@ fn redirect<'e>(exchange: &Exchange<'_>, plan: &Plan, fields: &'e mut Vec<u8>, v
 
 /// AWS names the caller, the action and the method's ARN, with all but four digits of the account hidden.
 fn denial(exchange: &Exchange<'_>, plan: &Plan, fault: Fault) -> Option<String> {
-    let reason = match fault {
-        Fault::ExplicitDeny => "with an explicit deny in a resource-based policy",
-        Fault::ImplicitDeny => "because no resource-based policy allows the execute-api:Invoke action",
+    let (action, reason) = match fault {
+        Fault::ExplicitDeny => ("Invoke", " with an explicit deny in a resource-based policy"),
+        Fault::ImplicitDeny => ("Invoke", " because no resource-based policy allows the execute-api:Invoke action"),
+        Fault::InvalidationDenied => ("InvalidateCache", ""),
         _ => return None,
     };
-    let arn = method_arn(exchange, plan)?;
-    Some(format!("User: anonymous is not authorized to perform: execute-api:Invoke on resource: {arn} {reason}"))
-}
-
-fn method_arn(exchange: &Exchange<'_>, plan: &Plan) -> Option<String> {
-    let route = exchange.route?;
-    let (api, stage, _) = plan.method(route)?;
-    let verb = exchange.head.verb.map_or("GET", Verb::as_str);
-    let (path, _) = crate::plan::router::normal(exchange.routed_path(), 0);
-    let path = String::from_utf8_lossy(path.strip_prefix(b"/").unwrap_or(path));
-    let tail = plan.account_id.get(plan.account_id.len().saturating_sub(4)..).unwrap_or_default();
-    let (region, id, stage) = (&plan.region, &api.id, &stage.name);
-    Some(format!("arn:aws:execute-api:{region}:********{tail}:{id}/{stage}/{verb}/{path}"))
+    exchange.route?;
+    let arn = MethodArn::of(exchange, plan).masked();
+    Some(format!("User: anonymous is not authorized to perform: execute-api:{action} on resource: {arn}{reason}"))
 }

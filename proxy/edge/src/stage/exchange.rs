@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::accept::Connection;
 use super::authorize::Permit;
+use super::mapped::Mapped;
 use super::recall::StorageKey;
 use super::{Ledger, Reply};
 use crate::message::date::Now;
@@ -74,6 +75,14 @@ pub struct Exchange<'b> {
     pub key: Option<StorageKey>,
     /// It goes forward for itself: no flight to join.
     pub alone: bool,
+    /// It asks for a fresh answer in place of the stored one, and may.
+    pub refreshes: bool,
+    /// It asked for that, may not, and is told so.
+    pub warns: bool,
+    /// Its body, where somebody had to see all of it.
+    pub body: Option<Bytes>,
+    /// What the integration's request parameters make of it.
+    pub mapped: Option<Box<Mapped>>,
     /// What the cache did.
     pub cache_status: CacheStatus,
     /// Age of what is delivered from the cache, seconds.
@@ -107,6 +116,10 @@ impl<'b> Exchange<'b> {
             permit: None,
             key: None,
             alone: false,
+            refreshes: false,
+            warns: false,
+            body: None,
+            mapped: None,
             cache_status: CacheStatus::Silent,
             age: None,
             origin: OriginAnswer::default(),
@@ -132,6 +145,10 @@ impl<'b> Exchange<'b> {
             permit: self.permit,
             key: self.key,
             alone: self.alone,
+            refreshes: self.refreshes,
+            warns: self.warns,
+            body: self.body,
+            mapped: self.mapped,
             cache_status: self.cache_status,
             age: self.age,
             origin: self.origin,
@@ -139,6 +156,11 @@ impl<'b> Exchange<'b> {
             reply: self.reply,
             ledger: self.ledger,
         }
+    }
+
+    /// There is a body, and it was not read yet.
+    pub fn lacks_body(&self) -> bool {
+        self.head.has_body && self.body.is_none()
     }
 
     /// The path behind base path and stage, undecoded.

@@ -7,6 +7,7 @@
 
 pub mod accept;
 pub mod account;
+mod arn;
 pub mod authorize;
 pub mod deliver;
 pub mod dispatch;
@@ -15,12 +16,14 @@ pub mod frame;
 pub mod identify;
 mod ledger;
 pub mod locate;
+pub mod mapped;
 pub mod plan;
 pub mod prepare;
 pub mod recall;
 pub mod rescue;
 pub mod screen;
 pub mod shape;
+pub mod source;
 pub mod store;
 pub mod throttle;
 pub mod validate;
@@ -49,6 +52,8 @@ pub enum Flow {
 /// What a stage waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// The request's body, up to so many bytes.
+    Body(u64),
     /// A place among those who want the same object: lead, follow, or go alone.
     Flight,
     /// The endpoint's answer, up to the end of its head.

@@ -7,11 +7,14 @@ use std::net::IpAddr;
 use serde::Serialize;
 use sluice_api::Verb;
 
-use super::{Context, Exchange, Flow, recall};
+use super::mapped::Mapped;
+use super::rescue::Fault;
+use super::source::Request;
+use super::{Context, Exchange, Flow, Need, Reply, frame, recall};
 use crate::message::encode::decimal;
 use crate::message::field::{FieldKind, HOP_BY_HOP};
 use crate::message::request_id::RequestIds;
-use crate::plan::{HttpPlan, Plan};
+use crate::plan::{HttpPlan, IntegrationPlan, MethodPlan, Plan};
 
 /// What this stage leaves in the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +25,8 @@ pub enum Verdict {
     None,
     /// Nothing is mapped.
     PassedOn,
+    /// Request parameters were mapped.
+    Mapped,
 }
 
 /// Dropped under both profiles: fields of the connection, and those that the new request states itself.
@@ -59,10 +64,42 @@ pub enum BodyLength {
     Unknown,
 }
 
-/// Nothing is mapped yet; the head is written when the endpoint is called.
-pub fn advance(exchange: &mut Exchange<'_>, _: &mut Context<'_>) -> Flow {
+/// Maps what is mapped; the head is written when the endpoint is called.
+pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
+    let http = match exchange.route.and_then(|r| context.plan.method(r)) {
+        Some((_, _, MethodPlan { integration: IntegrationPlan::Http(http), .. })) => http,
+        _ => return passed_on(exchange),
+    };
+    if http.parameters.is_empty() {
+        return passed_on(exchange);
+    }
+    if http.parameters.needs_body && exchange.lacks_body() {
+        return Flow::Await(Need::Body(recall::body_limit(context.plan)));
+    }
+    match mapped(exchange, context.plan, http) {
+        Ok(mapped) => exchange.mapped = Some(Box::new(mapped)),
+        Err(fault) => return Flow::Answer(Reply::Fault(fault)),
+    }
+    exchange.ledger.prepare = Verdict::Mapped;
+    Flow::Next
+}
+
+fn passed_on(exchange: &mut Exchange<'_>) -> Flow {
     exchange.ledger.prepare = Verdict::PassedOn;
     Flow::Next
+}
+
+/// What is mapped. Values are put together to a path that no origin may read otherwise than it stands there.
+fn mapped(exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan) -> Result<Mapped, Fault> {
+    let request = Request::new(exchange, plan).ok_or(Fault::Internal)?;
+    let mapped = Mapped::of(&http.parameters, &request)?;
+    let mut target = Vec::new();
+    http.uri.write_path(&mut target, exchange.head.bytes(), &exchange.captures, &mapped.path);
+    let mut parts = target.splitn(2, |b| *b == b'?');
+    match frame::check_target(parts.next().unwrap_or_default(), parts.next()) {
+        Ok(()) => Ok(mapped),
+        Err(_) => Err(Fault::BadParameter),
+    }
 }
 
 /// The verb that the endpoint is called with.
@@ -74,10 +111,34 @@ pub fn verb(exchange: &Exchange<'_>, http: &HttpPlan) -> Verb {
 pub fn write_head(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan, body: BodyLength) {
     out.extend_from_slice(verb(exchange, http).as_str().as_bytes());
     out.push(b' ');
-    http.uri.write_target(out, exchange.head.bytes(), &exchange.captures, exchange.head.query());
+    write_target(out, exchange, http);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     write_fields(out, exchange, plan, http, body);
     out.extend_from_slice(b"\r\n");
+}
+
+/// The URI's path and query, then the client's query, without what is mapped, and what is mapped.
+fn write_target(out: &mut Vec<u8>, exchange: &Exchange<'_>, http: &HttpPlan) {
+    let mapped = exchange.mapped.as_deref();
+    let path = mapped.map(|m| m.path.as_slice()).unwrap_or_default();
+    http.uri.write_path(out, exchange.head.bytes(), &exchange.captures, path);
+    let query = exchange.head.query().filter(|q| !q.is_empty());
+    let mut mark = http.uri.query_mark();
+    let mut append = |part: &[u8]| {
+        out.push(std::mem::replace(&mut mark, b'&'));
+        out.extend_from_slice(part);
+    };
+    match query {
+        Some(query) if http.parameters.query.is_empty() => append(query),
+        Some(query) => {
+            let own = |pair: &&[u8]| !http.parameters.has_query(&recall::query_name(pair));
+            query.split(|b| *b == b'&').filter(own).for_each(&mut append);
+        }
+        None => {}
+    }
+    if let Some(mapped) = mapped.filter(|m| !m.query.is_empty()) {
+        append(&mapped.query);
+    }
 }
 
 /// Writes the fields alone.
@@ -85,6 +146,9 @@ pub fn write_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, htt
     let host = http.host.as_deref().map_or(exchange.head.host(), str::as_bytes);
     field(out, b"Host", host);
     pass_fields(out, exchange, plan, http);
+    if let Some(mapped) = &exchange.mapped {
+        out.extend_from_slice(&mapped.fields);
+    }
     if let Some(class) = normalised_encoding(exchange, http) {
         field(out, b"Accept-Encoding", class);
     }
@@ -112,7 +176,7 @@ fn pass_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &H
     let crumbs = exchange.head.values(FieldKind::Cookie).count();
     let mut joined = false;
     for (kind, name, value) in exchange.head.fields() {
-        if dropped & kind.bit() != 0 || is_nominated(exchange, name) {
+        if dropped & kind.bit() != 0 || is_nominated(exchange, name) || http.parameters.has_field(name) {
             continue;
         }
         // HTTP/2 may send one field per cookie; HTTP/1.1 has one line (RFC 9113 §8.2.3).
@@ -212,10 +276,11 @@ fn list<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v [u8]>) {
 /// What AWS adds to an HTTP_PROXY call.
 fn aws_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, http: &HttpPlan) {
     let head = &exchange.head;
-    if !head.has(FieldKind::Accept) {
+    let mapped = |name: &[u8]| http.parameters.has_field(name);
+    if !head.has(FieldKind::Accept) && !mapped(b"accept") {
         field(out, b"Accept", b"application/json");
     }
-    if !head.has(FieldKind::UserAgent) {
+    if !head.has(FieldKind::UserAgent) && !mapped(b"user-agent") {
         let _ = write!(out, "User-Agent: AmazonAPIGateway_{}\r\n", http.api_id);
     }
     let _ = write!(out, "X-Amzn-Apigateway-Api-Id: {}\r\n", http.api_id);

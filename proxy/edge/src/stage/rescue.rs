@@ -169,6 +169,14 @@ pub enum Fault {
     ExplicitDeny,
     /// A network policy does not allow.
     ImplicitDeny,
+    /// The caller may not have a stored answer replaced.
+    InvalidationDenied,
+    /// A mapping reads the body as JSON, and it is none.
+    InvalidJson,
+    /// A mapping needs a value for the URI that the request does not have.
+    MissingParameter,
+    /// A mapped value cannot stand where it is mapped to.
+    BadParameter,
     /// A bucket is empty or too many requests are in flight.
     Throttled,
     /// The integration cannot be called as configured: its URI cannot be built.
@@ -208,7 +216,10 @@ pub fn rescue(fault: Fault, denial: Option<&str>) -> Rescue {
         Fault::Forbidden => with(MissingAuthenticationToken, 403, "ForbiddenException", Some("Forbidden")),
         Fault::NoMethod => plain(MissingAuthenticationToken),
         Fault::Redirect => plain(Default4xx),
-        Fault::ExplicitDeny | Fault::ImplicitDeny => denied(denial.unwrap_or("Forbidden")),
+        Fault::ExplicitDeny | Fault::ImplicitDeny | Fault::InvalidationDenied => denied(denial.unwrap_or("Forbidden")),
+        Fault::InvalidJson => with(BadRequestBody, 400, "BadRequestException", Some("Invalid JSON in request body")),
+        Fault::MissingParameter => plain(BadRequestParameters),
+        Fault::BadParameter => plain(Default4xx),
         Fault::Throttled => plain(Throttled),
         Fault::Configuration => plain(ApiConfigurationError),
         Fault::EndpointUnreachable => plain(IntegrationFailure),
@@ -278,6 +289,14 @@ mod tests {
                 r#"{"message":"Missing Authentication Token"}"#,
             ),
             (Fault::Forbidden, 403, "ForbiddenException", r#"{"message":"Forbidden"}"#),
+            (Fault::InvalidJson, 400, "BadRequestException", r#"{"message": "Invalid JSON in request body"}"#),
+            (
+                Fault::MissingParameter,
+                400,
+                "BadRequestException",
+                r#"{"message": "Missing required request parameters"}"#,
+            ),
+            (Fault::BadParameter, 400, "BadRequestException", r#"{"message":"Bad Request"}"#),
             (Fault::Throttled, 429, "TooManyRequestsException", r#"{"message":"Too Many Requests"}"#),
             (Fault::Configuration, 500, "InternalServerErrorException", r#"{"message": "Internal server error"}"#),
             (

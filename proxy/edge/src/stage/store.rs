@@ -7,6 +7,7 @@ use serde::Serialize;
 use sluice_cache::NotStored;
 use sluice_cache::freshness::{CacheControl, Candidate, Ttl};
 use sluice_cache::notes::{Notes, Tags};
+use sluice_mapping::Expression;
 
 use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Reply};
@@ -115,12 +116,13 @@ fn judge(exchange: &Exchange<'_>, rule: &CachePlan) -> Verdict {
 
 /// Every field that the answer varies by is in the key: the coding always is under `edge`, the others where they are named.
 fn is_keyed(vary: &[u8], rule: &KeyRule) -> bool {
-    let named = |name: &[u8]| match rule {
-        KeyRule::PathAndQuery => false,
-        KeyRule::Parameters(parts) => {
-            parts.iter().any(|p| matches!(p, KeyPart::Header(n) if n.as_bytes().eq_ignore_ascii_case(name)))
+    let is = |part: &KeyPart, name: &[u8]| match part {
+        KeyPart::Header(n) | KeyPart::Mapped(Expression::MultivalueHeader(n)) => {
+            n.as_bytes().eq_ignore_ascii_case(name)
         }
+        _ => false,
     };
+    let named = |name: &[u8]| rule.parts().iter().any(|part| is(part, name));
     let mut names = vary.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty());
     names.all(|name| name.eq_ignore_ascii_case(b"accept-encoding") || named(name))
 }

@@ -1,14 +1,16 @@
 //! Keys of APIs, resources, methods and integrations.
 
 use super::Absent::{Empty, Flag, Integer, Required, Text, Unset};
-use super::{ANY_TEXT, API_ID, FILE, Form, Key, Kind, NETWORK, PROFILES, STAGE_NAME, Section, millis, secs, stage};
+use super::{
+    ANY_TEXT, API_ID, FILE, Form, Key, Kind, NETWORK, PROFILES, STAGE_NAME, Section, cache, millis, secs, stage,
+};
 
 pub(crate) static API: Key = Key::new(
     "api",
     Kind::Tables(&Section {
         title: "[[api]]",
         doc: "A REST API. It is reached through a domain, a listener's `default_api`, the host `{id}.execute-api.{region}.…`, or the path `/_aws/execute-api/{id}/{stage}/…`.",
-        keys: &[&ID, &NAME, &PROFILE, &POLICY, &RESOURCE, &STAGE],
+        keys: &[&ID, &NAME, &PROFILE, &POLICY, &cache::API_CACHE_INVALIDATION_CALLERS, &RESOURCE, &STAGE],
     }),
     Unset("every request gets 403"),
     "The APIs.",
@@ -140,11 +142,14 @@ pub(crate) static HTTP_METHOD: Key = Key::new(
 pub(crate) static REQUEST_PARAMETERS: Key = Key::new(
     "request_parameters",
     Kind::Texts(
-        &Form { name: "integration.request.path.NAME", pattern: r"^integration\.request\.path\..+$" },
-        &Form { name: "method.request.path.NAME", pattern: "" },
+        &Form {
+            name: "integration.request.path.NAME, .querystring.NAME or .header.NAME",
+            pattern: r"^integration\.request\.(path|querystring|header)\..+$",
+        },
+        &Form { name: "an expression such as method.request.header.NAME", pattern: "" },
     ),
     Empty,
-    "Values for `{name}` in the URI. A path variable of the same name needs no entry.",
+    "Values for `{name}` in the URI, query parameters and header fields that the origin is sent, in place of the client's of that name. A path variable of the same name needs no entry. Expressions: `method.request.path.NAME`, `.querystring.NAME`, `.multivaluequerystring.NAME`, `.header.NAME`, `.multivalueheader.NAME`, `method.request.body`, `method.request.body.JSONPATH`, `stageVariables.NAME`, `context.NAME`, `'literal'`. One whose source a request does not have is left out.",
 )
 .aws("requestParameters");
 pub(crate) static ADDRESSES: Key = Key::new(

@@ -4,6 +4,7 @@
 //! `docs/configuration.md` and `config/schema.json`. What a value means is decided where it is read (`read/`).
 
 pub(super) mod api;
+pub(super) mod cache;
 pub(super) mod front;
 pub(super) mod node;
 pub(super) mod stage;

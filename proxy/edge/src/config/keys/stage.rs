@@ -1,17 +1,23 @@
 //! Keys of stages and of what they set per method.
 
 use super::Absent::{Empty, Flag, Text, Unset};
-use super::{Form, Key, Kind, MIB, NETWORK, Section, TIB, secs};
+use super::{Form, Key, Kind, MIB, NETWORK, Section, TIB, cache, secs};
 
 pub(crate) static STAGE: Section = Section {
     title: "[api.stage.NAME]",
-    doc: "A stage. `caching_enabled`, `cache_ttl` and the throttling limits are the defaults for its methods (AWS's `*/*`).",
+    doc: "A stage. What is said of the cache, and the throttling limits, are the defaults for its methods (AWS's `*/*`).",
     keys: &[
         &VARIABLES,
+        &cache::DEPLOYMENT_ID,
         &CACHE_CLUSTER_ENABLED,
         &CACHE_CLUSTER_SIZE,
         &CACHING_ENABLED,
         &CACHE_TTL,
+        &cache::CACHE_STATUSES,
+        &cache::CACHE_DATA_ENCRYPTED,
+        &cache::REQUIRE_AUTHORIZATION,
+        &cache::UNAUTHORIZED_STRATEGY,
+        &cache::CACHE_INVALIDATION_CALLERS,
         &THROTTLING_RATE_LIMIT,
         &THROTTLING_BURST_LIMIT,
         &POLICY,
@@ -99,6 +105,11 @@ pub(crate) static METHOD: Key = Key::new(
                 &METHOD_CACHING_ENABLED,
                 &METHOD_CACHE_TTL,
                 &CACHE_KEY_PARAMETERS,
+                &cache::CACHE_NAMESPACE,
+                &cache::METHOD_CACHE_STATUSES,
+                &cache::METHOD_CACHE_DATA_ENCRYPTED,
+                &cache::METHOD_REQUIRE_AUTHORIZATION,
+                &cache::METHOD_UNAUTHORIZED_STRATEGY,
                 &METHOD_THROTTLING_RATE_LIMIT,
                 &METHOD_THROTTLING_BURST_LIMIT,
             ],
@@ -124,9 +135,12 @@ pub(crate) static METHOD_CACHE_TTL: Key = Key::new(
 .aws("cacheTtlInSeconds");
 pub(crate) static CACHE_KEY_PARAMETERS: Key = Key::new(
     "cache_key_parameters",
-    Kind::List(&Form { name: "path.NAME, query.NAME or header.NAME", pattern: r"^(method\.request\.)?(path|query|querystring|header)\..+$" }),
+    Kind::List(&Form {
+        name: "path.NAME, query.NAME, header.NAME, multivaluequery.NAME, multivalueheader.NAME or integration.request.….NAME",
+        pattern: r"^(((method\.request\.)?(path|(multivalue)?query(string)?|(multivalue)?header))|integration\.request\.(path|querystring|header))\..+$",
+    }),
     Unset("under `edge` the path and the full query, under `aws` nothing"),
-    "Which parts of the request tell one cached answer from another. An empty list says that all requests get the same.",
+    "Which parts of the request tell one cached answer from another. An empty list says that all requests get the same. `integration.request.….NAME` is what the integration's `request_parameters` map to it, a field of the body for instance.",
 )
 .aws("cacheKeyParameters");
 pub(crate) static METHOD_THROTTLING_RATE_LIMIT: Key = Key::new(

@@ -48,7 +48,7 @@ fn field(table: &Table<'_>, name: &Located<&str>, value: &Located<&str>, names: 
     if !is_token(name.value) {
         let message = format!("'{}' is no header name", name.value);
         before.error(&rules::BAD_HEADER, name.at, message, "names have letters, digits and !#$%&'*+-.^_`|~");
-    } else if OWN_FIELDS.contains(&lower.as_str()) {
+    } else if is_own(&lower) {
         let message = format!("the gateway sets '{}' itself", name.value);
         before.error(&rules::BAD_HEADER, name.at, message, "remove it");
     } else if !is_field_value(value.value) {
@@ -63,13 +63,18 @@ fn field(table: &Table<'_>, name: &Located<&str>, value: &Located<&str>, names: 
     false
 }
 
+/// A lower-case name of a field that only the gateway sets.
+pub(super) fn is_own(lower: &str) -> bool {
+    OWN_FIELDS.contains(&lower)
+}
+
 /// RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !text.is_empty() && text.bytes().all(good)
 }
 
 /// RFC 9110 §5.5, without obs-text.
-fn is_field_value(text: &str) -> bool {
+pub(super) fn is_field_value(text: &str) -> bool {
     text.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b)) && text.trim_matches([' ', '\t']) == text
 }

@@ -1,6 +1,7 @@
 //! Values get their meaning, and what does not fit together is found. One file per part of the configuration.
 
 mod api;
+mod cache;
 mod cache_key;
 mod domain;
 mod http;

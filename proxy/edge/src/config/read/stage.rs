@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sluice_api::{KeyParameter, MethodKey, MethodSettings, Profile, ResourcePath, Stage, StageName, Verb};
+use ipnetwork::IpNetwork;
+use sluice_api::{
+    KeyParameter, MethodKey, MethodSettings, Profile, ResourcePath, Stage, StageName, UnauthorizedCacheControl, Verb,
+};
 
 use super::api::MethodDraft;
 use super::policy::{self, PolicyKeys};
 use super::settings::Rates;
-use super::{cache_key, variables};
-use crate::config::keys::{Key, api, stage as keys};
+use super::{cache, cache_key, variables};
+use crate::config::keys::{Key, api, cache as cache_keys, stage as keys};
 use crate::config::nearest::did_you_mean;
 use crate::config::report::Mark;
 use crate::config::rules;
@@ -20,6 +23,8 @@ struct Frame<'s> {
     profile: Profile,
     methods: &'s [MethodDraft],
     known: BTreeSet<(&'s ResourcePath, Verb)>,
+    /// Who may have entries of the API replaced.
+    callers: &'s [IpNetwork],
     cluster: bool,
     defaults: MethodSettings,
     rates: Rates,
@@ -39,10 +44,11 @@ pub(super) fn read_all(
 ) -> (BTreeMap<StageName, Stage>, Vec<Located<u64>>) {
     let mut stages = BTreeMap::new();
     let mut caches = Vec::new();
+    let callers = api_callers(api);
     for (name, table) in api.named(&api::STAGE) {
         match StageName::parse(name.value) {
             Ok(name) => {
-                let stage = read(name.clone(), &table, profile, methods);
+                let stage = read(name.clone(), &table, profile, methods, &callers.value);
                 if stage.cache_cluster_enabled {
                     caches
                         .push(Located { at: table.place(&keys::CACHE_CLUSTER_SIZE), value: stage.cache_cluster_size });
@@ -54,23 +60,48 @@ pub(super) fn read_all(
             }
         }
     }
+    if caches.is_empty()
+        && let Some(at) = callers.at
+    {
+        let message =
+            format!("'{}' has no effect: no stage has a cache", cache_keys::API_CACHE_INVALIDATION_CALLERS.name);
+        api.report().strict(profile, &rules::NO_EFFECT, at, message, "remove it");
+    }
     (stages, caches)
 }
 
-fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodDraft]) -> Stage {
+/// Who may have entries of the API replaced, and where that was written.
+struct Callers {
+    at: Option<Mark>,
+    value: Vec<IpNetwork>,
+}
+
+fn api_callers(api: &Table<'_>) -> Callers {
+    let key = &cache_keys::API_CACHE_INVALIDATION_CALLERS;
+    Callers { at: api.written(key), value: cache::invalidation_callers(api, key).unwrap_or_default() }
+}
+
+fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodDraft], above: &[IpNetwork]) -> Stage {
     let cluster = table.flag(&keys::CACHE_CLUSTER_ENABLED).unwrap_or_default();
     let rates = Rates::read(table, &keys::THROTTLING_RATE_LIMIT, &keys::THROTTLING_BURST_LIMIT);
-    let defaults = MethodSettings {
+    let mut defaults = MethodSettings {
         caching_enabled: table.flag(&keys::CACHING_ENABLED).unwrap_or(cluster),
         cache_ttl: whole_seconds(table, &keys::CACHE_TTL).unwrap_or_default(),
+        cache_statuses: BTreeMap::new(),
         cache_key_parameters: None,
+        cache_namespace: None,
+        cache_data_encrypted: false,
+        require_authorization_for_cache_control: true,
+        unauthorized_cache_control: UnauthorizedCacheControl::default(),
         throttle: rates.throttle(),
     };
+    cache::STAGE.read(table, &mut defaults, profile);
     let known = methods.iter().map(|m| (&m.path, m.verb)).collect();
-    let frame = Frame { profile, methods, known, cluster, defaults, rates };
+    let frame = Frame { profile, methods, known, callers: above, cluster, defaults, rates };
     let settings = method_settings(table, &frame);
     stage_without_effect(table, &frame, &settings);
     cache_keys(table, &frame, &settings);
+    let callers = cache::invalidation_callers(table, &cache_keys::CACHE_INVALIDATION_CALLERS);
     let variables = variables::read(table);
     variables::check(table, &name, &variables, methods, profile);
     let policy = PolicyKeys { table: &keys::POLICY, allow: &keys::ALLOW, deny: &keys::DENY };
@@ -79,6 +110,8 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
         variables,
         cache_cluster_enabled: cluster,
         cache_cluster_size: table.size(&keys::CACHE_CLUSTER_SIZE).unwrap_or_default(),
+        cache_invalidation_callers: callers.unwrap_or_else(|| frame.callers.to_vec()),
+        deployment_id: cache::label(table, &cache_keys::DEPLOYMENT_ID, "-_.", 64),
         defaults: frame.defaults,
         methods: settings.into_iter().map(|(key, draft)| (key, draft.settings)).collect(),
         network: policy::read(table, &policy),
@@ -103,12 +136,15 @@ fn method_settings(stage: &Table<'_>, frame: &Frame<'_>) -> BTreeMap<MethodKey, 
 fn read_method(key: &MethodKey, table: &Table<'_>, frame: &Frame<'_>) -> MethodSettings {
     let inherited = frame.defaults.caching_enabled && key.verb == Verb::Get;
     let rates = Rates::read(table, &keys::METHOD_THROTTLING_RATE_LIMIT, &keys::METHOD_THROTTLING_BURST_LIMIT);
-    let settings = MethodSettings {
+    let mut settings = MethodSettings {
         caching_enabled: table.flag(&keys::METHOD_CACHING_ENABLED).unwrap_or(inherited),
         cache_ttl: whole_seconds(table, &keys::METHOD_CACHE_TTL).unwrap_or(frame.defaults.cache_ttl),
-        cache_key_parameters: key_parameters(table, key),
+        cache_key_parameters: key_parameters(table, key, frame),
+        cache_namespace: cache::label(table, &cache_keys::CACHE_NAMESPACE, "-_.:", 128),
         throttle: rates.or(frame.rates).throttle(),
+        ..frame.defaults.clone()
     };
+    cache::METHOD.read(table, &mut settings, frame.profile);
     method_without_effect(table, frame, &settings);
     settings
 }
@@ -128,9 +164,11 @@ fn whole_seconds(table: &Table<'_>, key: &'static Key) -> Option<Duration> {
     Some(ttl)
 }
 
-fn key_parameters(table: &Table<'_>, key: &MethodKey) -> Option<Vec<KeyParameter>> {
+fn key_parameters(table: &Table<'_>, key: &MethodKey, frame: &Frame<'_>) -> Option<Vec<KeyParameter>> {
     let parameters = table.list(&keys::CACHE_KEY_PARAMETERS, KeyParameter::parse)?;
-    Some(cache_key::parameters(parameters, &key.path, table.report()))
+    let method = frame.methods.iter().find(|m| m.path == key.path && m.verb == key.verb);
+    let origin = method.and_then(|m| m.origin.as_ref());
+    Some(cache_key::parameters(parameters, &key.path, origin, table.report()))
 }
 
 fn method_key(name: &Located<&str>, table: &Table<'_>) -> Option<MethodKey> {
@@ -181,6 +219,8 @@ fn stage_without_effect(table: &Table<'_>, frame: &Frame<'_>, methods: &BTreeMap
         }
         no_effect(table, &keys::CACHE_CLUSTER_SIZE, frame, "the stage has no cache", help);
         no_effect(table, &keys::CACHE_TTL, frame, "the stage has no cache", help);
+        no_effect(table, &cache_keys::CACHE_INVALIDATION_CALLERS, frame, "the stage has no cache", help);
+        cache::STAGE.all().into_iter().for_each(|key| no_effect(table, key, frame, "the stage has no cache", help));
     } else if !frame.defaults.caching_enabled && !methods.values().any(|m| m.settings.caching_enabled) {
         no_effect(table, &keys::CACHE_TTL, frame, "nothing of the stage is cached", "remove it");
         let help = "set caching_enabled = true at a method, or remove it";
@@ -194,7 +234,8 @@ fn stage_without_effect(table: &Table<'_>, frame: &Frame<'_>, methods: &BTreeMap
 }
 
 fn method_without_effect(table: &Table<'_>, frame: &Frame<'_>, settings: &MethodSettings) {
-    let cache_keys = [&keys::METHOD_CACHE_TTL, &keys::CACHE_KEY_PARAMETERS];
+    let mut cache_keys = vec![&keys::METHOD_CACHE_TTL, &keys::CACHE_KEY_PARAMETERS, &cache_keys::CACHE_NAMESPACE];
+    cache_keys.extend(cache::METHOD.all());
     if !frame.cluster {
         let help = "set cache_cluster_enabled = true at the stage, or remove it";
         if settings.caching_enabled {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_api::{Profile, StageName};
+use sluice_mapping::Expression;
 
 use super::api::MethodDraft;
 use super::origin::Origin;
@@ -37,7 +38,11 @@ pub(super) fn check(
     profile: Profile,
 ) {
     for (method, origin) in methods.iter().filter_map(|m| Some((m, m.origin.as_ref()?))) {
-        let used: BTreeSet<&str> = origin.template.stage_variables().collect();
+        let mapped = origin.parameters.iter().filter_map(|p| match &p.source {
+            Expression::StageVariable(name) => Some(&**name),
+            _ => None,
+        });
+        let used: BTreeSet<&str> = origin.template.stage_variables().chain(mapped).collect();
         let undefined: Vec<&str> = used.into_iter().filter(|v| !variables.contains_key(*v)).collect();
         for variable in &undefined {
             let message =

@@ -133,6 +133,11 @@ impl CoreMetrics {
         add_at(&self.rows.node.not_stored, reason, 1);
     }
 
+    /// A request to a cached method went to its origin; `reason` is a place in the vocabulary.
+    pub fn forwarded(&self, reason: usize) {
+        add_at(&self.rows.node.forwarded, reason, 1);
+    }
+
     /// A request met an empty bucket; `layer` is a place in the vocabulary.
     pub fn throttled(&self, layer: usize) {
         add_at(&self.rows.node.throttled, layer, 1);
@@ -251,6 +256,7 @@ pub(super) struct NodeCounts {
     pub(super) floods: [Tally; 2],
     pub(super) throttled: [Tally; REASONS],
     pub(super) not_stored: [Tally; REASONS],
+    pub(super) forwarded: [Tally; REASONS],
     pub(super) listeners: [ListenerCounts; LISTENERS],
 }
 
@@ -262,6 +268,7 @@ impl Default for NodeCounts {
             floods: std::array::from_fn(|_| Tally::default()),
             throttled: std::array::from_fn(|_| Tally::default()),
             not_stored: std::array::from_fn(|_| Tally::default()),
+            forwarded: std::array::from_fn(|_| Tally::default()),
             listeners: std::array::from_fn(|_| ListenerCounts::default()),
         }
     }

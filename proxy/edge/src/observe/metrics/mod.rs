@@ -44,6 +44,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub struct Vocabulary {
     /// Why an answer was not stored.
     pub not_stored: &'static [&'static str],
+    /// Why a request to a cached method went to its origin.
+    pub forwarded: &'static [&'static str],
     /// Which layer of buckets refused a request.
     pub throttled: &'static [&'static str],
 }

@@ -53,6 +53,13 @@ impl State {
         page.labelled("throttled", "Requests refused by a bucket, by its layer", "layer", &throttled)?;
         let not_stored = sums(|node| &node.not_stored, self.vocabulary.not_stored);
         page.labelled("not_stored", "Answers that were not stored, by reason", "reason", &not_stored)?;
+        let forwarded = sums(|node| &node.forwarded, self.vocabulary.forwarded);
+        page.labelled(
+            "forwarded",
+            "Requests to cached methods that went to the origin, by reason",
+            "reason",
+            &forwarded,
+        )?;
         let reloads =
             [("ok", self.reloads.load(Ordering::Relaxed)), ("failed", self.failed_reloads.load(Ordering::Relaxed))];
         page.labelled("reloads", "Configurations read anew", "result", &reloads)?;

@@ -5,7 +5,7 @@ use std::thread;
 use super::*;
 
 const VOCABULARY: Vocabulary =
-    Vocabulary { not_stored: &["set_cookie", "too_large"], throttled: &["account", "stage"] };
+    Vocabulary { not_stored: &["set_cookie", "too_large"], forwarded: &["uri-miss"], throttled: &["account", "stage"] };
 
 fn request(series: SeriesId) -> RequestRecord {
     RequestRecord {

@@ -1,86 +1,83 @@
 //! One method of one stage.
 
-use std::hash::Hash;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use sluice_api::{
-    Api, HttpIntegration, IntegrationKind, KeyParameter, KeySource, Method, MethodKey, MethodSettings, Profile,
-    Resource, Stage, UpstreamVersion, Verb,
+    Api, HttpIntegration, IntegrationKind, Method, MethodKey, Profile, Resource, Stage, UpstreamVersion, Verb,
 };
-use sluice_cache::freshness::{self, StatusRules, StoreRule, Ttl};
-use sluice_cache::key::{KeyPrefix, Scope};
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use sluice_mapping::{Expression, Location, Target};
+use xxhash_rust::xxh3::xxh3_128;
 
+use super::content::Contents;
 use super::{CompileError, Compiler};
-use crate::config::Expression;
 use crate::integration::http::{Origin, OriginKey};
-use crate::plan::{CachePlan, HttpPlan, IntegrationPlan, KeyPart, KeyRule, MethodPlan, MockPlan, UriTemplate};
+use crate::plan::{HttpPlan, IntegrationPlan, MethodPlan, MockPlan, Parameters, UriTemplate, UriValue};
+
+/// A method, and where it is.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'c> {
+    pub(super) api: &'c Api,
+    pub(super) stage: &'c Stage,
+    pub(super) contents: &'c Contents,
+    pub(super) resource: &'c Resource,
+    pub(super) verb: Verb,
+    pub(super) method: &'c Method,
+}
+
+impl Place<'_> {
+    pub(super) fn key(&self) -> MethodKey {
+        MethodKey { path: self.resource.path.clone(), verb: self.verb }
+    }
+
+    /// The place of a path variable among a request's captures.
+    pub(super) fn variable(&self, name: &str) -> Option<usize> {
+        self.resource.path.variables().position(|variable| variable == name)
+    }
+}
 
 impl Compiler<'_> {
-    pub(super) fn method(
-        &self,
-        api: &Api,
-        stage: &Stage,
-        resource: &Resource,
-        verb: Verb,
-        method: &Method,
-        cached: bool,
-    ) -> Result<MethodPlan, CompileError> {
-        let key = MethodKey { path: resource.path.clone(), verb };
+    pub(super) fn method(&self, place: Place<'_>, cached: bool) -> Result<MethodPlan, CompileError> {
+        let Place { api, stage, resource, verb, .. } = place;
+        let key = place.key();
         let name = format!("{}/{}/{key}", api.id, stage.name);
         let own = stage.methods.get(&key);
         let settings = own.unwrap_or(&stage.defaults);
         let throttle = settings.throttle.filter(|_| own.is_some() || api.profile == Profile::Aws);
-        let variables: Vec<Box<str>> = resource.path.variables().map(Into::into).collect();
         Ok(MethodPlan {
             series: self.metrics.series(&api.name, stage.name.as_str(), &key.to_string()),
             verb,
             path: resource.path.as_str().into(),
             bucket: self.bucket(name.clone(), throttle)?,
-            // A fixed answer costs no more than a stored one.
-            cache: match cached && !matches!(method.integration.kind, IntegrationKind::Mock(_)) {
-                true => self.cache_plan(api, stage, &key, method, settings, own.is_some(), &variables)?,
-                false => None,
-            },
-            integration: self.integration(api, stage, method, &variables)?,
-            variables,
+            cache: if cached { self.cache_plan(place, settings, own.is_some())? } else { None },
+            integration: self.integration(place)?,
+            variables: resource.path.variables().map(Into::into).collect(),
         })
     }
 
-    fn integration(
-        &self,
-        api: &Api,
-        stage: &Stage,
-        method: &Method,
-        variables: &[Box<str>],
-    ) -> Result<IntegrationPlan, CompileError> {
-        match &method.integration.kind {
+    fn integration(&self, place: Place<'_>) -> Result<IntegrationPlan, CompileError> {
+        match &place.method.integration.kind {
             IntegrationKind::Mock(mock) => {
                 let lines: String = mock.headers.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
                 let (fields, body) = (Bytes::from(lines), Bytes::from(mock.body.clone()));
                 Ok(IntegrationPlan::Mock(MockPlan { status: mock.status, fields, body }))
             }
-            IntegrationKind::HttpProxy(http) => self.http(api, stage, method, http, variables),
+            IntegrationKind::HttpProxy(http) => self.http(place, http),
         }
     }
 
-    fn http(
-        &self,
-        api: &Api,
-        stage: &Stage,
-        method: &Method,
-        http: &HttpIntegration,
-        variables: &[Box<str>],
-    ) -> Result<IntegrationPlan, CompileError> {
-        let place = |name: &str| capture_place(http, variables, name);
-        let uri = match UriTemplate::compile(&http.uri, &stage.variables, place) {
+    fn http(&self, place: Place<'_>, http: &HttpIntegration) -> Result<IntegrationPlan, CompileError> {
+        let Place { api, stage, method, .. } = place;
+        let mut parameters = named_parameters(http);
+        let value = |name: &str| uri_value(name, place, http, &mut parameters.path);
+        let uri = match UriTemplate::compile(&http.uri, &stage.variables, value) {
             Ok(uri) => uri,
             Err(error) => {
                 tracing::warn!(api = %api.id, stage = %stage.name, uri = %http.uri, %error, "its requests get 500");
                 return Ok(IntegrationPlan::Unbuildable);
             }
         };
+        parameters.needs_body |= parameters.path.iter().any(Expression::needs_body);
         let origin = self.origin(http, &uri)?;
         Ok(IntegrationPlan::Http(Box::new(HttpPlan {
             host: (!http.preserve_host).then(|| uri.authority.clone()),
@@ -93,6 +90,7 @@ impl Compiler<'_> {
             retries: http.retries,
             api_id: api.id.as_str().into(),
             aws: api.profile == Profile::Aws,
+            parameters,
         })))
     }
 
@@ -112,137 +110,49 @@ impl Compiler<'_> {
         let origin = Origin::new(&key)?;
         Ok(self.registries.origins.get_or_make(key, || origin))
     }
+}
 
-    fn store_rule(&self, settings: &MethodSettings, aws: bool) -> StoreRule {
-        StoreRule {
-            profile: if aws { freshness::Profile::Aws } else { freshness::Profile::Edge },
-            ttl: ttl(settings.cache_ttl),
-            statuses: StatusRules::default(),
-            object_limit: self.configuration.node.cache.object_size_limit,
-        }
-    }
+/// What a part of the request to the integration gets its value from: its mapping, or for `{name}` in the URI the path
+/// variable of that name.
+pub(super) fn source_of(http: &HttpIntegration, location: Location, name: &str) -> Option<Expression> {
+    let mapped = mappings(http).find(|(target, _)| target.is(location, name)).map(|(_, source)| source);
+    mapped.or_else(|| (location == Location::Path).then(|| Expression::Path(name.into())))
+}
 
-    #[expect(clippy::too_many_arguments, reason = "a method's settings lie in several places")]
-    fn cache_plan(
-        &self,
-        api: &Api,
-        stage: &Stage,
-        key: &MethodKey,
-        method: &Method,
-        settings: &MethodSettings,
-        own: bool,
-        variables: &[Box<str>],
-    ) -> Result<Option<CachePlan>, CompileError> {
-        let verbs = cached_verbs(key.verb, own);
-        if !settings.caching_enabled || settings.cache_ttl.is_zero() || verbs == 0 {
-            return Ok(None);
-        }
-        let aws = api.profile == Profile::Aws;
-        let parameters = settings.cache_key_parameters.as_deref();
-        let rule = key_rule(aws, parameters, variables);
-        let content = content_hash(&key.path, method, parameters, aws);
-        let prefix = |verb: Verb| {
-            KeyPrefix::new(Scope {
-                api: api.id.as_str(),
-                stage: stage.name.as_str(),
-                namespace: key.path.as_str(),
-                verb: verb.as_str(),
-                content: &content.to_be_bytes(),
-            })
+/// The configuration has been checked: what cannot be read is not there.
+fn mappings(http: &HttpIntegration) -> impl Iterator<Item = (Target, Expression)> {
+    let parse =
+        |(target, source): (&String, &String)| Some((Target::parse(target).ok()?, Expression::parse(source).ok()?));
+    http.request_parameters.iter().filter_map(parse)
+}
+
+/// Query parameters and header fields.
+fn named_parameters(http: &HttpIntegration) -> Parameters {
+    let mut parameters = Parameters::default();
+    for (target, source) in mappings(http) {
+        let list = match target.location {
+            Location::Path => continue,
+            Location::Query => &mut parameters.query,
+            Location::Header => &mut parameters.fields,
         };
-        let prefixes = Verb::CONCRETE.iter().map(|v| prefix(*v)).collect::<Result<Vec<_>, _>>();
-        Ok(Some(CachePlan {
-            verbs,
-            prefixes: prefixes.map_err(|_| CompileError::Key(key.to_string()))?,
-            rule,
-            keys_host: parameters.is_none_or(|p| !p.is_empty()) && (!aws || preserves_host(method)),
-            keys_authorization: parameters.is_some_and(|p| p.iter().any(is_authorization)),
-            stores_authorized: aws,
-            collapse: !aws,
-            shows_status: !aws,
-            store: self.store_rule(settings, aws),
-            tags: self.tags.clone(),
-        }))
+        parameters.needs_body |= source.needs_body();
+        list.push((target.name, source));
     }
+    parameters
 }
 
-fn ttl(time: std::time::Duration) -> Ttl {
-    Ttl::new(time.as_secs()).unwrap_or(Ttl::MAX)
-}
-
-/// A stage's default holds for GET alone; a method's own setting for the verb that it names.
-fn cached_verbs(verb: Verb, own: bool) -> u8 {
-    match (verb, own) {
-        (Verb::Get, _) | (Verb::Any, false) => 1 << Verb::Get as u8,
-        (Verb::Any, true) => 1 << Verb::Get as u8 | 1 << Verb::Head as u8,
-        (verb, true) => 1 << verb as u8,
-        (_, false) => 0,
-    }
-}
-
-/// AWS's key has the named parameters only; the edge's has path and query where none are named, and the coding always.
-fn key_rule(aws: bool, parameters: Option<&[KeyParameter]>, variables: &[Box<str>]) -> KeyRule {
-    let part = |p: &KeyParameter| match p.source {
-        KeySource::Path => variables.iter().position(|v| **v == *p.name).map(KeyPart::Path),
-        KeySource::Query => Some(KeyPart::Query(p.name.clone())),
-        KeySource::Header => Some(KeyPart::Header(p.name.clone())),
-    };
-    match (aws, parameters) {
-        (false, None) => KeyRule::PathAndQuery,
-        (true, parameters) => KeyRule::Parameters(parameters.unwrap_or_default().iter().filter_map(part).collect()),
-        (false, Some(parameters)) => {
-            let named = parameters.iter().filter_map(part);
-            KeyRule::Parameters(named.chain([KeyPart::AcceptEncoding]).collect())
+/// A path variable's place, or that of an expression among those that are worked out for the URI.
+fn uri_value(
+    name: &str,
+    place: Place<'_>,
+    http: &HttpIntegration,
+    expressions: &mut Vec<Expression>,
+) -> Option<UriValue> {
+    match source_of(http, Location::Path, name)? {
+        Expression::Path(variable) => place.variable(&variable).map(UriValue::Capture),
+        expression => {
+            expressions.push(expression);
+            Some(UriValue::Mapped(expressions.len() - 1))
         }
     }
-}
-
-fn preserves_host(method: &Method) -> bool {
-    matches!(&method.integration.kind, IntegrationKind::HttpProxy(http) if http.preserve_host)
-}
-
-fn is_authorization(parameter: &KeyParameter) -> bool {
-    parameter.source == KeySource::Header && &*parameter.name == "authorization"
-}
-
-/// A hash of what shapes an answer, the same on every node and after every restart.
-fn content_hash(
-    path: &sluice_api::ResourcePath,
-    method: &Method,
-    parameters: Option<&[KeyParameter]>,
-    aws: bool,
-) -> u128 {
-    let mut hasher = Xxh3::new();
-    path.as_str().hash(&mut hasher);
-    aws.hash(&mut hasher);
-    for parameter in parameters.unwrap_or_default() {
-        parameter.to_string().hash(&mut hasher);
-    }
-    parameters.is_some().hash(&mut hasher);
-    match &method.integration.kind {
-        IntegrationKind::Mock(m) => {
-            m.status.hash(&mut hasher);
-            m.headers.hash(&mut hasher);
-            m.body.hash(&mut hasher);
-        }
-        IntegrationKind::HttpProxy(h) => {
-            h.uri.hash(&mut hasher);
-            h.http_method.map(Verb::as_str).hash(&mut hasher);
-            h.request_parameters.hash(&mut hasher);
-            h.preserve_host.hash(&mut hasher);
-            h.addresses.hash(&mut hasher);
-        }
-    }
-    hasher.digest128()
-}
-
-/// `{name}` is what is mapped to `integration.request.path.name`, or the path variable of that name.
-fn capture_place(http: &HttpIntegration, variables: &[Box<str>], name: &str) -> Option<usize> {
-    let mapped = http.request_parameters.get(&format!("integration.request.path.{name}"));
-    let source = match mapped.and_then(|text| Expression::parse(text).ok()) {
-        Some(Expression::Path(source)) => source.to_string(),
-        Some(_) => return None,
-        None => name.to_owned(),
-    };
-    variables.iter().position(|v| **v == *source)
 }

@@ -133,7 +133,7 @@ pub(super) const INTEGRATIONS: &[Case] = &[
             r#"
             type = "HTTP_PROXY"
             uri = "http://x/{q}"
-            request_parameters = { "integration.request.path.q" = "method.request.querystring.q" } # <-
+            request_parameters = { "integration.request.path.q" = "method.request.querystring" } # <-
         "#
         ),
     ),
@@ -176,9 +176,80 @@ pub(super) const INTEGRATIONS: &[Case] = &[
             r#"
             type = "HTTP_PROXY"
             uri = "http://x/{id}"
-            request_parameters = { "integration.request.header.id" = "method.request.path.id" } # <-
+            request_parameters = { "integration.request.cookie.id" = "method.request.path.id" } # <-
         "#
         ),
+    ),
+    error(
+        "bad-mapping",
+        get!(
+            "/x",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            request_parameters = { "integration.request.header.X-Id" = "method.request.body.a[*]" } # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-mapping",
+        get!(
+            "/x",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            request_parameters = { "integration.request.querystring.ip" = "context.identity.sourceIP" } # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-header",
+        get!(
+            "/x",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            request_parameters = { "integration.request.header.Host" = "'other.test'" } # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-header",
+        get!(
+            "/x",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            request_parameters = { "integration.request.header.X-Forwarded-For" = "'10.0.0.1'" } # <-
+        "#
+        ),
+    ),
+    error(
+        "duplicate",
+        get!(
+            "/x",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            [api.resource.method.GET.integration.request_parameters]
+            "integration.request.header.X-Id" = "'1'"
+            "integration.request.header.x-id" = "'2'" # <-
+        "#
+        ),
+    ),
+    strict(
+        "undefined-stage-variable",
+        r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            request_parameters = { "integration.request.header.X-V" = "stageVariables.v" }
+            [api.stage.p] # <-
+        "#,
     ),
     strict(
         "no-effect",

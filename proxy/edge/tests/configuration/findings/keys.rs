@@ -1,6 +1,6 @@
 //! What the cache key leaves out.
 
-use sluice::config::Severity::Warning;
+use sluice::config::Severity::{Error, Warning};
 
 use super::{Case, error, only_aws, strict};
 
@@ -77,7 +77,7 @@ pub(super) const KEYS: &[Case] = &[
             cache_cluster_enabled = false"#,
     },
     error(
-        "unknown-variable",
+        "invalid-cache-key-parameter",
         mock!(
             r#"[api.stage.p]
             cache_cluster_enabled = true
@@ -108,4 +108,129 @@ pub(super) const KEYS: &[Case] = &[
         "#
         ),
     ),
+    error(
+        "invalid-cache-key-parameter",
+        r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/x/{id}"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x/{id}"
+            request_parameters = { "integration.request.header.X-Tenant" = "method.request.header.Tenant" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."GET /x/{id}"]
+            cache_key_parameters = ["path.id", "header.Tenant", "integration.request.header.X-Other"] # <-
+        "#,
+    ),
+    error(
+        "invalid-cache-key-parameter",
+        r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/x/{id}"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x/{id}"
+            request_parameters = { "integration.request.header.X-Tenant" = "method.request.header.Tenant" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."GET /x/{id}"]
+            cache_key_parameters = ["path.id", "header.Tenant", "integration.request.querystring.x"] # <-
+        "#,
+    ),
+    strict(
+        "unkeyed-parameter",
+        r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/x/{id}"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x/{id}"
+            request_parameters = { "integration.request.header.X-Tenant" = "method.request.header.Tenant" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."GET /x/{id}"] # <-
+            cache_key_parameters = ["path.id"]
+        "#,
+    ),
+    Case {
+        rule: "unkeyed-parameter",
+        edge: None,
+        aws: None,
+        text: r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/x/{id}"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x/{id}"
+            request_parameters = { "integration.request.header.X-Tenant" = "method.request.header.Tenant" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."GET /x/{id}"]
+            cache_key_parameters = ["path.id", "header.tenant"]
+        "#,
+    },
+    Case {
+        rule: "unkeyed-parameter",
+        edge: None,
+        aws: None,
+        text: r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/x/{id}"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x/{id}"
+            request_parameters = { "integration.request.header.X-Tenant" = "method.request.header.Tenant" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."GET /x/{id}"]
+            cache_key_parameters = ["path.id", "multivalueheader.Tenant"]
+        "#,
+    },
+    Case {
+        rule: "unkeyed-parameter",
+        edge: None,
+        aws: None,
+        text: r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/x/{id}"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x/{id}"
+            request_parameters = { "integration.request.header.X-Tenant" = "method.request.header.Tenant" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."GET /x/{id}"]
+            cache_key_parameters = ["path.id", "integration.request.header.X-Tenant"]
+        "#,
+    },
+    Case {
+        rule: "unkeyed-parameter",
+        edge: Some(Error),
+        aws: Some(Warning),
+        text: r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/x"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            request_parameters = { "integration.request.header.X-Caller" = "context.identity.sourceIp" }
+            [api.stage.p] # <-
+            cache_cluster_enabled = true
+        "#,
+    },
 ];

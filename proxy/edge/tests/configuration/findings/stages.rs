@@ -1,6 +1,8 @@
 //! Stages.
 
-use super::{Case, error, strict};
+use sluice::config::Severity::Warning;
+
+use super::{Case, error, only_aws, strict, warning};
 
 pub(super) const STAGES: &[Case] = &[
     error(
@@ -164,5 +166,171 @@ pub(super) const STAGES: &[Case] = &[
             cache_cluster_size = "64 MiB" # <-
         "#
         ),
+    ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_data_encrypted = false # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p]
+            require_authorization_for_cache_control = false # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p]
+            unauthorized_cache_control_header_strategy = "FAIL_WITH_403" # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_invalidation_callers = [] # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            require_authorization_for_cache_control = false
+            unauthorized_cache_control_header_strategy = "FAIL_WITH_403" # <-
+        "#
+        ),
+    ),
+    only_aws(
+        "no-effect",
+        Warning,
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_statuses = { "404" = "1s" } # <-
+        "#
+        ),
+    ),
+    warning(
+        "unsealed-memory",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_data_encrypted = true # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-value",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            deployment_id = "a b" # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-value",
+        r#"
+            [[api]]
+            id = "a"
+            profile = "edge"
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_statuses = { "206" = "1s" } # <-
+        "#,
+    ),
+    error(
+        "bad-value",
+        r#"
+            [[api]]
+            id = "a"
+            profile = "edge"
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_statuses = { "1xx" = "1s" } # <-
+        "#,
+    ),
+    error(
+        "out-of-range",
+        r#"
+            [[api]]
+            id = "a"
+            profile = "edge"
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_statuses = { "404" = "3601s" } # <-
+        "#,
+    ),
+    error(
+        "wrong-unit",
+        r#"
+            [[api]]
+            id = "a"
+            profile = "edge"
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_statuses = { "404" = "10" } # <-
+        "#,
+    ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p.method."GET /"]
+            cache_namespace = "n" # <-
+        "#
+        ),
+    ),
+    error(
+        "bad-value",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."GET /"]
+            cache_namespace = "/n" # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        r#"
+            [[api]]
+            id = "a"
+            cache_invalidation_callers = ["10.0.0.0/8"] # <-
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+            [api.stage.p]
+        "#,
     ),
 ];

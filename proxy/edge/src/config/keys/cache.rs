@@ -1,0 +1,98 @@
+//! Keys of the response cache, at a stage and at single methods of it.
+
+use sluice_api::UnauthorizedCacheControl;
+
+use super::Absent::{Empty, Flag, Text, Unset};
+use super::{Form, Key, Kind, NETWORK};
+
+static DEPLOYMENT: Form =
+    Form { name: "letters, digits, '-', '_' and '.', at most 64", pattern: "^[A-Za-z0-9._-]{1,64}$" };
+static NAMESPACE: Form =
+    Form { name: "letters, digits, '-', '_', '.' and ':', at most 128", pattern: "^[A-Za-z0-9._:-]{1,128}$" };
+static STATUS: Form =
+    Form { name: "a status such as 404, or a class such as 5xx", pattern: "^([2-5][0-9]{2}|[2-5]xx)$" };
+static TTL: Form = Form { name: "a duration of 0s to 3600s", pattern: "" };
+
+pub(crate) static DEPLOYMENT_ID: Key = Key::new(
+    "deployment_id",
+    Kind::Text(&DEPLOYMENT),
+    Unset("none"),
+    "The deployment that the stage serves, for `$context.deploymentId`. Under `aws` it also stands in the cache key: another deployment starts cold, and the same one stays warm whatever else changes.",
+)
+.aws("deploymentId");
+pub(crate) static CACHE_INVALIDATION_CALLERS: Key = Key::new(
+    "cache_invalidation_callers",
+    Kind::List(&NETWORK),
+    Unset("the API's"),
+    "Networks whose callers may have an entry replaced with `Cache-Control: max-age=0`.",
+)
+.aws("execute-api:InvalidateCache");
+pub(crate) static API_CACHE_INVALIDATION_CALLERS: Key = Key::new(
+    "cache_invalidation_callers",
+    Kind::List(&NETWORK),
+    Empty,
+    "Networks whose callers may have entries of every stage replaced with `Cache-Control: max-age=0`, unless a stage has its own list.",
+)
+.aws("execute-api:InvalidateCache");
+
+pub(crate) static CACHE_STATUSES: Key = Key::new(
+    "cache_statuses",
+    Kind::Texts(&STATUS, &TTL),
+    Empty,
+    "How long answers with these statuses are kept, whole seconds: `{ \"404\" = \"10s\", \"5xx\" = \"1s\" }`. A single status goes before its class; `\"0s\"` keeps none. Without a rule 200, 203, 204, 301 and 308 are kept for `cache_ttl`, and nothing else is. Not under `aws`, which keeps every status.",
+);
+pub(crate) static METHOD_CACHE_STATUSES: Key = Key::new(
+    "cache_statuses",
+    Kind::Texts(&STATUS, &TTL),
+    Unset("the stage's"),
+    "How long answers with these statuses are kept, instead of all that the stage says.",
+);
+pub(crate) static CACHE_DATA_ENCRYPTED: Key = Key::new(
+    "cache_data_encrypted",
+    Kind::Flag,
+    Flag(false),
+    "Entries are sealed where they are written to disk. What is kept in memory is not.",
+)
+.aws("cacheDataEncrypted");
+pub(crate) static METHOD_CACHE_DATA_ENCRYPTED: Key = Key::new(
+    "cache_data_encrypted",
+    Kind::Flag,
+    Unset("the stage's"),
+    "The method's entries are sealed where they are written to disk.",
+)
+.aws("cacheDataEncrypted");
+pub(crate) static REQUIRE_AUTHORIZATION: Key = Key::new(
+    "require_authorization_for_cache_control",
+    Kind::Flag,
+    Flag(true),
+    "Only callers out of `cache_invalidation_callers` may have an entry replaced with `Cache-Control: max-age=0`. `false`: everybody may, and can so put the whole load on the origin.",
+)
+.aws("requireAuthorizationForCacheControl");
+pub(crate) static METHOD_REQUIRE_AUTHORIZATION: Key = Key::new(
+    "require_authorization_for_cache_control",
+    Kind::Flag,
+    Unset("the stage's"),
+    "Only callers out of `cache_invalidation_callers` may have an entry of the method replaced.",
+)
+.aws("requireAuthorizationForCacheControl");
+pub(crate) static UNAUTHORIZED_STRATEGY: Key = Key::new(
+    "unauthorized_cache_control_header_strategy",
+    Kind::Choice(UnauthorizedCacheControl::NAMES),
+    Text("SUCCEED_WITH_RESPONSE_HEADER"),
+    "What happens to `Cache-Control: max-age=0` of all others: 403, or the answer as if it had not been sent, with or without a `Warning`.",
+)
+.aws("unauthorizedCacheControlHeaderStrategy");
+pub(crate) static METHOD_UNAUTHORIZED_STRATEGY: Key = Key::new(
+    "unauthorized_cache_control_header_strategy",
+    Kind::Choice(UnauthorizedCacheControl::NAMES),
+    Unset("the stage's"),
+    "What happens to `Cache-Control: max-age=0` of callers who may not have an entry replaced.",
+)
+.aws("unauthorizedCacheControlHeaderStrategy");
+pub(crate) static CACHE_NAMESPACE: Key = Key::new(
+    "cache_namespace",
+    Kind::Text(&NAMESPACE),
+    Unset("the resource's own"),
+    "Methods of the stage with the same namespace and the same key parameters share entries, whatever their paths and verbs; HEAD stays for itself.",
+)
+.aws("cacheNamespace");

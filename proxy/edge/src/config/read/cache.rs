@@ -1,0 +1,140 @@
+//! What a stage and its methods say of the cache, beside switching it on and naming its key.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ipnetwork::IpNetwork;
+use sluice_api::{MethodSettings, Profile, StatusPattern, UnauthorizedCacheControl};
+
+use super::network;
+use crate::config::keys::{Key, cache as keys};
+use crate::config::rules;
+use crate::config::table::{Located, Table};
+use crate::config::units;
+
+/// AWS's fixed maximum.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Which keys say it: a stage's, or a method's.
+pub(super) struct CacheKeys {
+    statuses: &'static Key,
+    encrypted: &'static Key,
+    require: &'static Key,
+    strategy: &'static Key,
+}
+
+pub(super) static STAGE: CacheKeys = CacheKeys {
+    statuses: &keys::CACHE_STATUSES,
+    encrypted: &keys::CACHE_DATA_ENCRYPTED,
+    require: &keys::REQUIRE_AUTHORIZATION,
+    strategy: &keys::UNAUTHORIZED_STRATEGY,
+};
+pub(super) static METHOD: CacheKeys = CacheKeys {
+    statuses: &keys::METHOD_CACHE_STATUSES,
+    encrypted: &keys::METHOD_CACHE_DATA_ENCRYPTED,
+    require: &keys::METHOD_REQUIRE_AUTHORIZATION,
+    strategy: &keys::METHOD_UNAUTHORIZED_STRATEGY,
+};
+
+impl CacheKeys {
+    /// Every one of them.
+    pub(super) fn all(&self) -> [&'static Key; 4] {
+        [self.statuses, self.encrypted, self.require, self.strategy]
+    }
+
+    /// Reads them into `settings`, which hold what is above them.
+    pub(super) fn read(&self, table: &Table<'_>, settings: &mut MethodSettings, profile: Profile) {
+        if table.written(self.statuses).is_some() {
+            settings.cache_statuses = statuses(table, self.statuses, profile);
+        }
+        if let Some(encrypted) = table.flag(self.encrypted) {
+            settings.cache_data_encrypted = encrypted;
+        }
+        if let Some(required) = table.flag(self.require) {
+            settings.require_authorization_for_cache_control = required;
+        }
+        if let Some(name) = table.text(self.strategy) {
+            settings.unauthorized_cache_control = UnauthorizedCacheControl::named(&name).unwrap_or_default();
+        }
+        self.check(table, settings, profile);
+    }
+
+    fn check(&self, table: &Table<'_>, settings: &MethodSettings, profile: Profile) {
+        if let Some(at) = table.written(self.strategy).filter(|_| !settings.require_authorization_for_cache_control) {
+            let message = format!("'{}' has no effect: everybody may have entries replaced", self.strategy.name);
+            let help = format!("set {} = true, or remove it", self.require.name);
+            table.report().strict(profile, &rules::NO_EFFECT, at, message, help);
+        }
+        if let Some(at) = table.written(self.encrypted).filter(|_| settings.cache_data_encrypted) {
+            let message = "entries are kept in memory only, and memory is not sealed";
+            let help = "mind who can read the process's memory, core dumps and swap";
+            table.report().warning(&rules::UNSEALED_MEMORY, at, message, help);
+        }
+    }
+}
+
+/// What is written as `{ "404" = "10s" }`.
+fn statuses(table: &Table<'_>, key: &'static Key, profile: Profile) -> BTreeMap<StatusPattern, Duration> {
+    let rules = table.texts(key).into_iter().filter_map(|(status, ttl)| {
+        let status = pattern(table, &status);
+        let ttl = time_to_live(table, &ttl);
+        Some((status?, ttl?))
+    });
+    let rules: BTreeMap<_, _> = rules.collect();
+    match (profile, table.written(key)) {
+        (Profile::Aws, Some(at)) => {
+            let message = format!("'{}' has no effect: AWS keeps every status for the TTL", key.name);
+            table.report().warning(&rules::NO_EFFECT, at, message, "remove it, or set profile = \"edge\"");
+            BTreeMap::new()
+        }
+        _ => rules,
+    }
+}
+
+fn pattern(table: &Table<'_>, text: &Located<&str>) -> Option<StatusPattern> {
+    let never = |p: &StatusPattern| matches!(p, StatusPattern::Code(206 | 304));
+    match StatusPattern::parse(text.value) {
+        Ok(pattern) if never(&pattern) => {
+            let message = format!("{pattern} is never stored: it is no whole answer");
+            table.report().error(&rules::BAD_VALUE, text.at, message, "remove it");
+            None
+        }
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            let help = "write a status such as \"404\", or a class such as \"5xx\"";
+            table.report().error(&rules::BAD_VALUE, text.at, error.to_string(), help);
+            None
+        }
+    }
+}
+
+fn time_to_live(table: &Table<'_>, text: &Located<&str>) -> Option<Duration> {
+    let help = "write whole seconds from \"0s\", which keeps nothing, to \"3600s\"";
+    match units::duration(text.value) {
+        Ok(ttl) if ttl <= LONGEST && ttl.subsec_nanos() == 0 => Some(ttl),
+        Ok(_) => {
+            let message = format!("'{}' is no whole number of seconds up to 3600", text.value);
+            table.report().error(&rules::OUT_OF_RANGE, text.at, message, help);
+            None
+        }
+        Err(error) => {
+            let message = format!("'{}' {error}", text.value);
+            table.report().error(&rules::WRONG_UNIT, text.at, message, help);
+            None
+        }
+    }
+}
+
+/// Networks whose callers may have entries replaced; `None` if they were not written.
+pub(super) fn invalidation_callers(table: &Table<'_>, key: &'static Key) -> Option<Vec<IpNetwork>> {
+    table.list(key, network).map(|list| list.into_iter().map(|l| l.value).collect())
+}
+
+/// A text of these characters, up to a length.
+pub(super) fn label(table: &Table<'_>, key: &'static Key, others: &str, longest: usize) -> Option<String> {
+    table.parse(key, |text| {
+        let good = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+        let fits = (1..=longest).contains(&text.len()) && text.chars().all(good);
+        if fits { Ok(text.to_owned()) } else { Err(format!("'{text}' is no '{}'", key.name)) }
+    })
+}

@@ -1,0 +1,151 @@
+//! How a method of a stage is cached: which verbs, under which key, for how long, and who may have entries replaced.
+
+use sluice_api::{
+    HttpIntegration, IntegrationKind, KeyParameter, KeySource, MethodSettings, Profile, UnauthorizedCacheControl, Verb,
+};
+use sluice_cache::freshness::{self, StatusRule, StatusRules, StoreRule, Ttl};
+use sluice_cache::key::{KeyPrefix, Scope};
+use sluice_mapping::{Expression, Location};
+
+use super::method::{Place, source_of};
+use super::{CompileError, Compiler};
+use crate::plan::{CachePlan, KeyPart, KeyRule};
+
+impl Compiler<'_> {
+    pub(super) fn cache_plan(
+        &self,
+        place: Place<'_>,
+        settings: &MethodSettings,
+        own: bool,
+    ) -> Result<Option<CachePlan>, CompileError> {
+        let verbs = cached_verbs(place.verb, own);
+        // A fixed answer costs no more than a stored one.
+        let IntegrationKind::HttpProxy(http) = &place.method.integration.kind else { return Ok(None) };
+        if !settings.caching_enabled || settings.cache_ttl.is_zero() || verbs == 0 {
+            return Ok(None);
+        }
+        let aws = place.api.profile == Profile::Aws;
+        let parameters = settings.cache_key_parameters.as_deref();
+        let rule = key_rule(aws, parameters, place, http);
+        Ok(Some(CachePlan {
+            verbs,
+            prefixes: prefixes(place, settings)?,
+            needs_body: rule.parts().iter().any(needs_body),
+            keys_host: parameters.is_none_or(|p| !p.is_empty()) && (!aws || http.preserve_host),
+            keys_authorization: rule.parts().iter().any(is_authorization),
+            rule,
+            stores_authorized: aws,
+            collapse: !aws,
+            shows_status: !aws,
+            store: self.store_rule(settings, aws),
+            unauthorized: unauthorized(settings),
+            tags: self.tags.clone(),
+        }))
+    }
+
+    fn store_rule(&self, settings: &MethodSettings, aws: bool) -> StoreRule {
+        let rules = settings.cache_statuses.iter();
+        StoreRule {
+            profile: if aws { freshness::Profile::Aws } else { freshness::Profile::Edge },
+            ttl: ttl(settings.cache_ttl),
+            statuses: StatusRules::new(rules.map(|(s, time)| StatusRule { statuses: s.range(), ttl: ttl(*time) })),
+            object_limit: self.configuration.node.cache.object_size_limit,
+        }
+    }
+}
+
+fn ttl(time: std::time::Duration) -> Ttl {
+    Ttl::new(time.as_secs()).unwrap_or(Ttl::MAX)
+}
+
+fn unauthorized(settings: &MethodSettings) -> Option<UnauthorizedCacheControl> {
+    settings.require_authorization_for_cache_control.then_some(settings.unauthorized_cache_control)
+}
+
+/// A stage's default holds for GET alone; a method's own setting for the verb that it names.
+fn cached_verbs(verb: Verb, own: bool) -> u8 {
+    match (verb, own) {
+        (Verb::Get, _) | (Verb::Any, false) => 1 << Verb::Get as u8,
+        (Verb::Any, true) => 1 << Verb::Get as u8 | 1 << Verb::Head as u8,
+        (verb, true) => 1 << verb as u8,
+        (_, false) => 0,
+    }
+}
+
+/// The beginning of the keys of each verb. Methods with a namespace in common share them, whatever their verbs; only
+/// what answers HEAD, which has no body, never answers anything else.
+fn prefixes(place: Place<'_>, settings: &MethodSettings) -> Result<Vec<KeyPrefix>, CompileError> {
+    let key = place.key();
+    let namespace = settings.cache_namespace.as_deref();
+    let content = place.contents.of_key(&key, namespace, settings.cache_key_parameters.as_deref());
+    let prefix = |verb: Verb| {
+        KeyPrefix::new(Scope {
+            api: place.api.id.as_str(),
+            stage: place.stage.name.as_str(),
+            namespace: namespace.unwrap_or(key.path.as_str()),
+            verb: if namespace.is_some() && verb != Verb::Head { "" } else { verb.as_str() },
+            content: &content,
+        })
+    };
+    let prefixes = Verb::CONCRETE.iter().map(|v| prefix(*v)).collect::<Result<Vec<_>, _>>();
+    prefixes.map_err(|_| CompileError::Key(key.to_string()))
+}
+
+/// AWS's key has the named parameters only; the edge's has path and query where none are named, and the coding always.
+fn key_rule(aws: bool, parameters: Option<&[KeyParameter]>, place: Place<'_>, http: &HttpIntegration) -> KeyRule {
+    let part = |p: &KeyParameter| key_part(p, place, http);
+    match (aws, parameters) {
+        (false, None) => KeyRule::PathAndQuery,
+        (true, parameters) => KeyRule::Parameters(parameters.unwrap_or_default().iter().filter_map(part).collect()),
+        (false, Some(parameters)) => {
+            let named = parameters.iter().filter_map(part);
+            KeyRule::Parameters(named.chain([KeyPart::AcceptEncoding]).collect())
+        }
+    }
+}
+
+fn key_part(parameter: &KeyParameter, place: Place<'_>, http: &HttpIntegration) -> Option<KeyPart> {
+    let name = &parameter.name;
+    let mapped = |location| match source_of(http, location, name)? {
+        Expression::Path(variable) => place.variable(&variable).map(KeyPart::Path),
+        expression => Some(KeyPart::Mapped(expression)),
+    };
+    match parameter.source {
+        KeySource::Path => place.variable(name).map(KeyPart::Path),
+        KeySource::Query | KeySource::MultivalueQuery => Some(KeyPart::Query(name.clone())),
+        KeySource::Header | KeySource::MultivalueHeader => Some(KeyPart::Header(name.clone())),
+        KeySource::IntegrationPath => mapped(Location::Path),
+        KeySource::IntegrationQuery => mapped(Location::Query),
+        KeySource::IntegrationHeader => mapped(Location::Header),
+    }
+}
+
+fn needs_body(part: &KeyPart) -> bool {
+    matches!(part, KeyPart::Mapped(expression) if expression.needs_body())
+}
+
+fn is_authorization(part: &KeyPart) -> bool {
+    match part {
+        KeyPart::Header(name) | KeyPart::Mapped(Expression::MultivalueHeader(name)) => {
+            name.eq_ignore_ascii_case("authorization")
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_get_takes_part_unless_a_method_asks_by_name() {
+        let set = |verbs: &[Verb]| verbs.iter().map(|v| 1 << *v as u8).sum::<u8>();
+        assert_eq!(cached_verbs(Verb::Get, false), set(&[Verb::Get]));
+        assert_eq!(cached_verbs(Verb::Any, false), set(&[Verb::Get]));
+        assert_eq!(cached_verbs(Verb::Any, true), set(&[Verb::Get, Verb::Head]));
+        for verb in [Verb::Head, Verb::Options, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete] {
+            assert_eq!(cached_verbs(verb, false), 0);
+            assert_eq!(cached_verbs(verb, true), set(&[verb]));
+        }
+    }
+}
