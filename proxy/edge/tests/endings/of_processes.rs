@@ -2,9 +2,9 @@
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::support::{Client, Gateway, Recorder};
+use super::support::{Client, Gateway, Recorder, eventually};
 use super::{before, send_signal};
 
 /// Who gets a connection gets an answer; who comes later is refused.
@@ -35,4 +35,21 @@ fn ask_until_refused(gateway: &Gateway) -> usize {
         }
     }
     unreachable!("there is an end");
+}
+
+/// A request that was on its way to an idle connection is still answered; who asks for nothing is closed after two seconds.
+#[test]
+fn an_idle_connection_has_two_seconds() {
+    let origin = Recorder::echoing();
+    let mut gateway = before(&origin, "");
+    let (mut late, mut silent) = (gateway.connect(), gateway.connect());
+    assert_eq!((late.get("/mock").text(), silent.get("/mock").text()), ("mock", "mock"));
+    let told = Instant::now();
+    send_signal(&gateway, "TERM");
+    eventually("nobody listens", || TcpStream::connect(gateway.address()).is_err());
+    let last = late.get("/mock");
+    assert_eq!((last.text(), last.closes()), ("mock", true));
+    assert!(silent.is_closed());
+    assert!((Duration::from_secs(1)..Duration::from_secs(8)).contains(&told.elapsed()), "{:?}", told.elapsed());
+    eventually("the gateway ends", || !gateway.is_alive());
 }
