@@ -2,6 +2,7 @@
 
 mod basics;
 mod failing;
+mod order;
 mod power;
 mod rig;
 

@@ -60,16 +60,18 @@ impl Rig {
 
     /// The same machine after kill -9.
     pub(super) fn killed(&self) -> Self {
-        Self { config: self.same_config(), ..Self::on(self.disk.after_kill()) }
+        self.started_again(self.disk.after_kill())
     }
 
     /// The same machine after a power cut.
     pub(super) fn cut(&self, keep: impl FnMut() -> bool) -> Self {
-        Self { config: self.same_config(), ..Self::on(self.disk.after_power_cut(keep)) }
+        self.started_again(self.disk.after_power_cut(keep))
     }
 
-    fn same_config(&self) -> Config {
-        self.config.clone()
+    fn started_again(&self, disk: Disk) -> Self {
+        let again = Self::on(disk);
+        let events = again.config.events.clone();
+        Self { config: Config { events, ..self.config.clone() }, ..again }
     }
 
     pub(super) fn open(&self) -> Store {
