@@ -80,10 +80,10 @@ impl Gateway {
         self.log.lock().unwrap().clone()
     }
 
-    /// Resident memory, bytes.
+    /// Resident memory of its own, bytes: without the program's code, which comes in as it is first used.
     pub fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
