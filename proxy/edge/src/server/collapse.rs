@@ -224,6 +224,7 @@ fn adopt(trip: &mut Trip, reader: &Reader, collapsed: bool) {
 
 /// Sends what grows. While nothing has left, the client can still be told that it broke off.
 async fn read<D: Downstream>(mut trip: Trip, mut reader: Reader, down: &mut D) -> Arrival {
+    trip.close_if_draining();
     let first = at_hand(pin!(reader.next())).await;
     if let Poll::Ready(Some(Err(_))) = first {
         refuse(&mut trip, NotStored::Incomplete);

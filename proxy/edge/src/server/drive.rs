@@ -188,8 +188,14 @@ impl Trip {
         Err(())
     }
 
+    /// An answer that leaves while the process drains is its connection's last, whenever it was asked for.
+    pub fn close_if_draining(&mut self) {
+        self.exchange.head.close |= with(|core| core.gateway.is_draining()).unwrap_or(true);
+    }
+
     /// Sends the answer and settles the account.
-    pub async fn deliver<D: Downstream>(self, started: Option<Started>, down: &mut D) -> Arrival {
+    pub async fn deliver<D: Downstream>(mut self, started: Option<Started>, down: &mut D) -> Arrival {
+        self.close_if_draining();
         if matches!(self.exchange.reply, Reply::Fault(Fault::ClientLeft)) {
             self.settle(0);
             return Arrival::Broken;
