@@ -23,7 +23,7 @@ pub fn routes(gateway: &Arc<Gateway>) -> Routes {
         move |request: &AdminRequest| handle(&gateway, request)
     };
     Routes::default()
-        .on("GET", "/healthz", |_| AdminResponse::text(200, "ok\n"))
+        .on("GET", "/healthz", |_| AdminResponse::text(200, "ok"))
         .on("GET", "/readyz", on(ready))
         .on("GET", "/metrics", on(metrics))
         .on("GET", "/sluice/explain", on(explain))
@@ -35,8 +35,8 @@ pub fn routes(gateway: &Arc<Gateway>) -> Routes {
 
 fn ready(gateway: &Gateway, _: &AdminRequest) -> AdminResponse {
     match gateway.is_ready() {
-        true => AdminResponse::text(200, "ready\n"),
-        false => AdminResponse::text(503, "not ready\n"),
+        true => AdminResponse::text(200, "ready"),
+        false => AdminResponse::text(503, "not ready"),
     }
 }
 
