@@ -134,7 +134,8 @@ impl Batch {
                 self.buffer.push(&echo.to_bytes(0, self.segment.seed));
             }
         }
-        if self.sync && !self.is_empty() {
+        // Also in a batch that has nothing else: somebody waits for the batches before it.
+        if self.sync {
             let end = self.bare(Kind::End, 0, Slot(0), self.here());
             self.buffer.push(&end.to_bytes(0, self.segment.seed));
         }

@@ -183,7 +183,8 @@ impl Encoder {
             let fit = match &op {
                 Op::Insert(insert) => self.fit_entry(batch, insert.bytes),
                 Op::Mark(_) => self.fits(batch, frame::LEN, true),
-                Op::Order(_) => Fit::Fits,
+                // Room for the end of the batch.
+                Op::Order(_) => self.fits(batch, 0, false),
             };
             if fit != Fit::Fits {
                 self.carried = Some(op);
