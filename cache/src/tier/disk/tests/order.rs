@@ -83,7 +83,7 @@ fn a_damaged_version_does_not_bring_its_older_one_back() {
         store.commit().wait().unwrap();
     }
     let rig = rig.killed();
-    let (name, at, _) = frames(&rig).into_iter().filter(|(.., frame)| frame.kind == Kind::Entry).next_back().unwrap();
+    let (name, at, _) = frames(&rig).into_iter().rfind(|(.., frame)| frame.kind == Kind::Entry).unwrap();
     flip(&rig, &name, at + frame::LEN);
     assert_eq!((found(&rig)[0], found(&rig)[0]), (None, None));
 }
@@ -99,7 +99,7 @@ fn a_write_that_was_torn_leaves_the_older_version() {
     rig.insert(&pets, 1, 2, 9000).unwrap();
     until(|| rig.version(&pets, 1) == Some(2));
     let rig = rig.killed();
-    let (name, at, _) = frames(&rig).into_iter().filter(|(.., frame)| frame.kind == Kind::Entry).next_back().unwrap();
+    let (name, at, _) = frames(&rig).into_iter().rfind(|(.., frame)| frame.kind == Kind::Entry).unwrap();
     let mut bytes = rig.disk.bytes(&name);
     bytes[at + 4096..at + 8192].fill(0);
     rig.disk.put(&name, &bytes);
