@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::gather::Gather;
 use super::request_id::RequestId;
 
 /// How the end of an answer's body is told.
@@ -117,12 +118,19 @@ impl OwnField {
     /// Its name as HTTP/1.1 writes it.
     #[inline]
     pub const fn as_str(self) -> &'static str {
+        let start = self.as_line_start();
+        start.split_at(start.len() - ": ".len()).0
+    }
+
+    /// Its name, colon and blank.
+    #[inline]
+    const fn as_line_start(self) -> &'static str {
         match self {
-            OwnField::ContentLength => "Content-Length",
-            OwnField::RequestId => "x-amzn-RequestId",
-            OwnField::ApigwId => "x-amz-apigw-id",
-            OwnField::Age => "Age",
-            OwnField::CacheStatus => "Cache-Status",
+            OwnField::ContentLength => "Content-Length: ",
+            OwnField::RequestId => "x-amzn-RequestId: ",
+            OwnField::ApigwId => "x-amz-apigw-id: ",
+            OwnField::Age => "Age: ",
+            OwnField::CacheStatus => "Cache-Status: ",
         }
     }
 }
@@ -135,24 +143,23 @@ pub trait FieldSink {
     fn field(&mut self, field: OwnField, value: &[u8]);
 }
 
-impl FieldSink for Vec<u8> {
-    #[inline]
+impl FieldSink for Gather<'_> {
+    #[inline(always)]
     fn lines(&mut self, lines: &[u8]) {
-        self.extend_from_slice(lines);
+        self.push_long(lines);
     }
 
-    #[inline]
+    #[inline(always)]
     fn field(&mut self, field: OwnField, value: &[u8]) {
-        self.extend_from_slice(field.as_str().as_bytes());
-        self.extend_from_slice(b": ");
-        self.extend_from_slice(value);
-        self.extend_from_slice(b"\r\n");
+        self.push(field.as_line_start().as_bytes());
+        self.push(value);
+        self.push(b"\r\n");
     }
 }
 
 impl ResponseHead<'_> {
     /// Writes all fields but those that belong to a protocol version: `Date`, `Connection`, `Transfer-Encoding`.
-    #[inline]
+    #[inline(always)]
     pub fn write_fields(&self, sink: &mut impl FieldSink) {
         sink.lines(self.fields);
         if !self.extra.is_empty() {
@@ -180,40 +187,59 @@ impl ResponseHead<'_> {
     /// Writes the whole head in HTTP/1.1's form.
     #[inline]
     pub fn write_http1(&self, out: &mut Vec<u8>, date: &[u8; 29], close: bool, chunked: bool) {
-        out.reserve(self.fields.len() + 320);
         status_line(out, self.status);
-        self.write_fields(out);
+        let mut gather = Gather::new(out);
+        self.write_fields(&mut gather);
         if chunked {
-            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+            gather.push(b"Transfer-Encoding: chunked\r\n");
         }
-        out.extend_from_slice(b"Date: ");
-        out.extend_from_slice(date);
-        out.extend_from_slice(if close {
-            b"\r\nConnection: close\r\n\r\n".as_slice()
-        } else {
-            b"\r\nConnection: keep-alive\r\n\r\n".as_slice()
-        });
+        gather.push(b"Date: ");
+        gather.push(date);
+        match close {
+            true => gather.push(b"\r\nConnection: close\r\n\r\n"),
+            false => gather.push(b"\r\nConnection: keep-alive\r\n\r\n"),
+        }
+        gather.finish();
     }
 }
 
 impl CacheStatus {
+    #[inline]
     fn write(self, text: &mut [u8; 96]) -> &[u8] {
+        match self {
+            CacheStatus::Hit { ttl } => write_hit(ttl, text),
+            CacheStatus::Silent | CacheStatus::Forward { .. } => self.write_forward(text),
+        }
+    }
+
+    #[cold]
+    fn write_forward(self, text: &mut [u8; 96]) -> &[u8] {
         let mut rest = text.as_mut_slice();
-        // A closed set of short texts: it fits, and a cut one would still be a valid list.
-        let _ = match self {
-            CacheStatus::Silent => Ok(()),
-            CacheStatus::Hit { ttl } => write!(rest, "Sluice; hit; ttl={ttl}"),
-            CacheStatus::Forward { reason, stored, collapsed, detail } => {
-                let reason = reason.as_str();
-                let stored = if stored { "; stored" } else { "" };
-                let collapsed = if collapsed { "; collapsed" } else { "" };
-                let (sep, detail) = detail.map_or(("", ""), |d| ("; detail=", d));
-                write!(rest, "Sluice; fwd={reason}{stored}{collapsed}{sep}{detail}")
-            }
-        };
+        if let CacheStatus::Forward { reason, stored, collapsed, detail } = self {
+            let reason = reason.as_str();
+            let stored = if stored { "; stored" } else { "" };
+            let collapsed = if collapsed { "; collapsed" } else { "" };
+            let (sep, detail) = detail.map_or(("", ""), |d| ("; detail=", d));
+            // A closed set of short texts: it fits, and a cut one would still be a valid list.
+            let _ = write!(rest, "Sluice; fwd={reason}{stored}{collapsed}{sep}{detail}");
+        }
         let left = rest.len();
         text.get(..96 - left).unwrap_or_default()
     }
+}
+
+/// What every hit says, without the formatting machinery.
+#[inline]
+fn write_hit(ttl: u32, text: &mut [u8; 96]) -> &[u8] {
+    const START: &[u8; 17] = b"Sluice; hit; ttl=";
+    let mut digits = [0; 20];
+    let digits = decimal(u64::from(ttl), &mut digits);
+    let end = START.len() + digits.len();
+    if let Some((start, rest)) = text.split_first_chunk_mut::<{ START.len() }>() {
+        *start = *START;
+        rest.iter_mut().zip(digits).for_each(|(to, from)| *to = *from);
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// Decimal digits of `value`.

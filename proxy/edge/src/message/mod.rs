@@ -5,6 +5,7 @@ pub mod date;
 pub mod encode;
 pub mod field;
 pub mod fields;
+pub mod gather;
 pub mod head;
 pub mod out;
 pub mod request_id;
