@@ -59,6 +59,20 @@ impl Bucket {
         }
     }
 
+    /// What a take would do now; `None` if the bucket does not hold a whole token. Writes nothing.
+    #[inline]
+    pub(super) fn offer(&self, now: u64) -> Option<Offer> {
+        let (state, terms) = self.current(now);
+        let spent = spent_after_take(&terms, state.spent, now)?;
+        Some(Offer { from: state.pack(), to: State { spent, ..state }.pack() })
+    }
+
+    /// Takes what was offered; if there was no offer or it does not stand any more, what there is now.
+    #[inline]
+    pub(super) fn take_offered(&self, offer: Option<Offer>, now: u64) -> bool {
+        offer.is_some_and(|offer| self.replace_state(offer.from, offer.to)) || self.take(now)
+    }
+
     /// Puts back a token that was taken; a full bucket stays full.
     pub fn give_back(&self) {
         loop {
@@ -168,7 +182,12 @@ impl Bucket {
 
     #[inline]
     fn advance(&self, from: State, to: State) -> bool {
-        self.state.compare_exchange_weak(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.replace_state(from.pack(), to.pack())
+    }
+
+    #[inline]
+    fn replace_state(&self, from: u64, to: u64) -> bool {
+        self.state.compare_exchange_weak(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     #[inline]
@@ -210,6 +229,13 @@ fn spent_after_take(terms: &Terms, spent: u64, now: u64) -> Option<u64> {
     let earned = terms.earned(now);
     let after = spent.max(earned) + terms.token();
     (after - earned <= terms.capacity()).then_some(after)
+}
+
+/// A take that succeeds if the bucket still stands as it was seen: [`State`]s, packed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offer {
+    from: u64,
+    to: u64,
 }
 
 /// What the one atomic number holds: which terms count, and the units spent since their anchor.

@@ -5,35 +5,38 @@
 
 use super::Bucket;
 
+/// Layers that are looked at before any is written to; there are three.
+const LAYERS: usize = 4;
+
 /// Takes one token from every bucket, or from none.
 ///
-/// All are looked at before one is written to, so refusals, however many, only read.
+/// All are looked at before one is written to, so refusals, however many, only read. What was seen then is taken, or
+/// whatever there is should another core have come between; if that is nothing, what was taken goes back.
 ///
 /// # Errors
 /// The index of the first bucket that refuses.
 #[inline]
 pub fn take_all(buckets: &[&Bucket], now: u64) -> Result<(), usize> {
-    match buckets.iter().position(|bucket| !bucket.has_token(now)) {
-        Some(refusing) => Err(refusing),
-        None => take_each(buckets, now),
+    let mut offers = [None; LAYERS];
+    for ((index, bucket), offer) in buckets.iter().enumerate().zip(&mut offers) {
+        *offer = bucket.offer(now);
+        if offer.is_none() {
+            return Err(index);
+        }
     }
-}
-
-/// Puts back what [`take_all`] took, when a later step refuses the request.
-pub fn give_back_all(buckets: &[&Bucket]) {
-    buckets.iter().rev().for_each(|bucket| bucket.give_back());
-}
-
-/// Another core may have taken the last token since it was looked at: then what was taken goes back.
-#[inline]
-fn take_each(buckets: &[&Bucket], now: u64) -> Result<(), usize> {
     for (index, bucket) in buckets.iter().enumerate() {
-        if !bucket.take(now) {
+        let offer = offers.get(index).copied().flatten();
+        if !bucket.take_offered(offer, now) {
             give_back_all(buckets.get(..index).unwrap_or_default());
             return Err(index);
         }
     }
     Ok(())
+}
+
+/// Puts back what [`take_all`] took, when a later step refuses the request.
+pub fn give_back_all(buckets: &[&Bucket]) {
+    buckets.iter().rev().for_each(|bucket| bucket.give_back());
 }
 
 #[cfg(test)]
@@ -61,7 +64,6 @@ mod tests {
             ([&full, &empty, &empty], 1),
         ] {
             assert_eq!(take_all(&buckets, 0), Err(refusing));
-            assert_eq!(take_each(&buckets, 0), Err(refusing));
             assert_eq!(levels([&full, &empty]), [5.0, 0.0]);
         }
     }
