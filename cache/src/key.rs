@@ -113,9 +113,17 @@ impl<'a> KeyWriter<'a> {
     }
 
     /// Adds a parameter with one value, which may be empty.
+    #[inline]
     pub fn value(&mut self, value: &[u8]) {
-        self.mark(VALUE, 0);
-        self.counted(value);
+        match u32::try_from(value.len()) {
+            Ok(length) if self.fits(5 + value.len()) => {
+                let [a, b, c, d] = length.to_le_bytes();
+                self.buffer.reserve(5 + value.len());
+                self.buffer.extend_from_slice(&[VALUE, a, b, c, d]);
+                self.buffer.extend_from_slice(value);
+            }
+            _ => self.too_long = true,
+        }
     }
 
     /// Adds a parameter with all of its values, in their order. No value at all differs from absence.
