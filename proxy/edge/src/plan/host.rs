@@ -1,15 +1,13 @@
 //! From a request's host to a custom domain or an API id.
 
-use std::collections::HashMap;
-
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+use super::names::Names;
 
 /// Custom domains by name.
 #[derive(Debug, Default)]
 pub struct Domains {
-    exact: HashMap<Box<[u8]>, DomainPlan, Xxh3DefaultBuilder>,
+    exact: Names<[u8], DomainPlan>,
     /// Without the leading `*`, so beginning with a dot.
-    wildcard: HashMap<Box<[u8]>, DomainPlan, Xxh3DefaultBuilder>,
+    wildcard: Names<[u8], DomainPlan>,
 }
 
 /// A custom domain, compiled.

@@ -5,11 +5,12 @@
 
 mod compile;
 pub mod host;
+pub mod names;
 mod origin_uri;
 mod registry;
 pub mod router;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -22,7 +23,6 @@ use sluice_cache::notes::Separator;
 use sluice_cache::{Flights, MemoryTier, Turns};
 use sluice_mapping::Expression;
 use sluice_policy::{Bucket, CidrSet, InFlight, InvalidateCache, NetworkRules};
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 pub use compile::{CacheId, Registries};
 pub use compile::{CompileError, compile};
@@ -48,7 +48,7 @@ pub struct Plan {
     /// APIs by place; the other tables hold places in this one.
     pub apis: Vec<Arc<ApiPlan>>,
     /// Places of APIs by id.
-    pub api_ids: HashMap<Box<str>, u32, Xxh3DefaultBuilder>,
+    pub api_ids: names::Names<str, u32>,
     /// Custom domains.
     pub domains: host::Domains,
     /// Peers whose forwarding fields are believed.

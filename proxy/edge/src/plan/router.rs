@@ -5,12 +5,10 @@
 //! are no part of the match. The cost depends on the path, not on how many routes there are: children are hashed, and a
 //! node has at most one variable and one greedy child to fall back to.
 
-use std::collections::HashMap;
-
 use arrayvec::ArrayVec;
 use sluice_api::{ResourcePath, Segment, Verb};
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
+use super::names::Names;
 use crate::message::head::Span;
 
 /// The most variables that a path may have.
@@ -35,7 +33,7 @@ pub struct Router {
 
 #[derive(Debug, Default)]
 struct Node {
-    statics: HashMap<Box<[u8]>, u32, Xxh3DefaultBuilder>,
+    statics: Names<[u8], u32>,
     variable: Option<u32>,
     greedy: Option<u32>,
     methods: [Option<u32>; VERBS],
