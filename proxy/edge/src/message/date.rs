@@ -1,6 +1,8 @@
 //! The clock of a worker: read once per readiness event, with the `Date` field of the second at hand.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// A moment, by both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,22 +24,29 @@ impl Now {
 /// The start of the process, common to all workers: their monotonic times can be compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Epoch {
-    began: Instant,
-    /// Nanoseconds since 1970 at that moment.
-    wall_ns: u64,
+    /// From the system's monotonic clock to nanoseconds since 1970, as it was at that moment; wraps.
+    ahead_ns: u64,
 }
 
 impl Epoch {
     /// Now.
     pub fn start() -> Self {
         let wall_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
-        Self { began: Instant::now(), wall_ns }
+        Self { ahead_ns: wall_ns.wrapping_sub(monotonic_ns()) }
     }
 
     /// The time on the clock that was set then and has run evenly since.
+    #[inline]
     pub fn mono(self) -> u64 {
-        self.wall_ns + self.began.elapsed().as_nanos() as u64
+        monotonic_ns().wrapping_add(self.ahead_ns)
     }
+}
+
+/// The system's monotonic clock. `Instant` reads the same one, but tells only differences, at three times the price.
+#[inline]
+fn monotonic_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// Reads the time for one worker.
@@ -141,6 +150,16 @@ fn put(text: &mut [u8; 29], at: usize, part: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_even_clock_starts_at_the_wall_clocks_time_and_never_falls() {
+        let wall = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+        let before = wall();
+        let mut clock = Clock::new(Epoch::start());
+        let times: Vec<u64> = (0..1_000).map(|_| clock.now().mono).collect();
+        assert!(times.is_sorted() && times[0] < times[999]);
+        assert!(before <= times[0] && times[999] - before < 60_000_000_000);
+    }
 
     #[test]
     fn known_dates() {
