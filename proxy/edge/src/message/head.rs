@@ -39,7 +39,7 @@ impl Span {
     /// The bytes; empty should the span not fit.
     #[inline]
     pub fn of(self, bytes: &[u8]) -> &[u8] {
-        bytes.get(usize::from(self.start)..usize::from(self.start) + usize::from(self.len)).unwrap_or_default()
+        bytes.get(self.start()..self.end()).unwrap_or_default()
     }
 
     /// Has no bytes.
@@ -50,6 +50,11 @@ impl Span {
     /// First byte's place.
     pub fn start(self) -> usize {
         usize::from(self.start)
+    }
+
+    /// The place behind the last byte.
+    pub fn end(self) -> usize {
+        usize::from(self.start) + usize::from(self.len)
     }
 }
 

@@ -101,7 +101,8 @@ pub fn read<'b>(buf: &'b [u8], limits: &Limits, head: &mut Head<'b>) -> Framed {
         Ok(httparse::Status::Partial) => return Framed::Partial,
         Err(e) => return Framed::Refused(malformed(e)),
     };
-    if has_bare_line_feed(buf.get(..len).unwrap_or_default()) {
+    let read = buf.get(..len).unwrap_or_default();
+    if !every_line_ends_whole(read, &request) && has_bare_line_feed(read) {
         return Framed::Refused(Refusal::Malformed);
     }
     if request.headers.len() > limits.header_count {
@@ -132,6 +133,29 @@ fn malformed(error: httparse::Error) -> Refusal {
         httparse::Error::Version => Refusal::Version,
         _ => Refusal::Malformed,
     }
+}
+
+/// Whether each part of the head begins right behind CRLF and the part before it, so that no byte is left that could be a
+/// bare LF. `false` says nothing: there may be blanks behind a value.
+#[inline]
+fn every_line_ends_whole(head: &[u8], request: &httparse::Request<'_, '_>) -> bool {
+    const VERSION: usize = " HTTP/1.1".len();
+    let target = Span::within(head, request.path.unwrap_or_default().as_bytes());
+    let mut at = target.end() + VERSION;
+    for field in request.headers.iter() {
+        let (name, value) = (Span::within(head, field.name.as_bytes()), Span::within(head, field.value));
+        if !ends_line(head, at) || name.start() != at + 2 {
+            return false;
+        }
+        at = value.end();
+    }
+    let starts_at_once = request.method.is_some_and(|m| m.as_ptr() == head.as_ptr());
+    starts_at_once && ends_line(head, at) && ends_line(head, at + 2) && at + 4 == head.len()
+}
+
+#[inline]
+fn ends_line(head: &[u8], at: usize) -> bool {
+    head.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n"))
 }
 
 /// httparse takes a lone LF for a line's end; RFC 9112 §2.2 lets us refuse it, and smugglers live on it.
@@ -269,8 +293,9 @@ fn check_host(host: &[u8]) -> Result<(), Refusal> {
     if good && host.len() <= 255 { Ok(()) } else { Err(Refusal::Host) }
 }
 
-const fn is_name(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
+#[inline]
+fn is_name(byte: &u8) -> bool {
+    NAME_BYTES.get(usize::from(*byte)).copied().unwrap_or(false)
 }
 
 /// `[::1]` and what may stand behind it.
@@ -325,8 +350,22 @@ fn check_target_closely(path: &[u8], query: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Bytes that a host's name may have.
+static NAME_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 0x7f {
+        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+        {
+            table[b] = (b as u8).is_ascii_alphanumeric() || matches!(b as u8, b'.' | b'-' | b'_');
+        }
+        b += 1;
+    }
+    table
+};
+
 /// Bytes of a target that need no closer look.
-const TARGET_BYTES: [bool; 256] = {
+static TARGET_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut b = 0x21;
     while b < 0x7f {
