@@ -136,6 +136,36 @@ pub enum Stop {
 /// Takes the request on from where it stands until it is answered or has to wait.
 #[inline]
 pub fn walk(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Stop {
+    if exchange.at == 0 {
+        return walk_from_the_start(exchange, context);
+    }
+    walk_on(exchange, context)
+}
+
+/// The stages up to `recall` one by one, which the compiler puts together: most requests end with a hit there.
+#[inline]
+fn walk_from_the_start(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Stop {
+    macro_rules! in_turn {
+        ($($at:literal)*) => { $(
+            match (const { STAGES[$at].advance })(exchange, context) {
+                Flow::Next => exchange.at = $at + 1,
+                Flow::Answer(reply) => {
+                    exchange.reply = reply;
+                    exchange.at = DELIVER;
+                    return walk_on(exchange, context);
+                }
+                Flow::Await(need) => {
+                    exchange.at = $at;
+                    return Stop::Waiting(need);
+                }
+            }
+        )* };
+    }
+    in_turn!(2 3 4 5 6 7 8 9 10);
+    walk_on(exchange, context)
+}
+
+fn walk_on(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Stop {
     let mut at = exchange.at.max(FIRST);
     while let Some(stage) = STAGES.get(at) {
         match (stage.advance)(exchange, context) {
