@@ -40,26 +40,30 @@ pub enum Exit {
     Http2(Vec<u8>),
 }
 
-/// One connection's part in the lane.
+/// One connection's part in the lane. What every wake-up looks at fills the first cache line, and what every request
+/// needs the second: with many connections each line has to be fetched anew.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Lane {
-    connection: Connection,
-    /// Read but not understood yet.
-    carry: Vec<u8>,
-    /// `carry` may hold a whole request.
-    again: bool,
     /// Output that the peer has not taken.
     pending: Option<Box<Out>>,
-    flush: bool,
     then: Option<Box<Exit>>,
     alarm: Alarm,
-    timeouts: Timeouts,
-    /// When something was read last, by the monotonic clock.
-    last: u64,
+    /// Read but not understood yet.
+    carry: Vec<u8>,
     /// When a split head began, by the monotonic clock; 0 for none.
     started: u64,
     served: u32,
+    /// `carry` may hold a whole request.
+    again: bool,
+    flush: bool,
+    /// When something was read last, by the monotonic clock.
+    last: u64,
+    connection: Connection,
+    timeouts: Timeouts,
 }
+
+const _: () = assert!(std::mem::offset_of!(Lane, last) == 64 && std::mem::offset_of!(Lane, timeouts) == 128);
 
 /// What became of the bytes at hand.
 enum Step {
@@ -161,6 +165,9 @@ impl Lane {
             read_something = true;
             self.again = matches!(step, Step::Full);
             if let Step::Exit(exit) = step {
+                if core.out.is_empty() && !self.flush {
+                    return Poll::Ready(exit);
+                }
                 self.then = Some(Box::new(exit));
             }
         }
