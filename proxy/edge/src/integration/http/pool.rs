@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::connection::Connection;
 use super::origin::OriginId;
@@ -11,13 +11,17 @@ use super::origin::OriginId;
 const PER_ORIGIN: usize = 1_024;
 /// Idle connections that a worker keeps in all.
 const IN_ALL: usize = 8_192;
-/// A connection that has been idle for longer is not used again: origins commonly close after 60 s.
+/// A connection that has been idle for longer, and up to a second more, is not used again: origins commonly close after
+/// 60 s.
 pub(super) const IDLE: Duration = Duration::from_secs(55);
 
 #[derive(Default)]
 struct Pool {
-    idle: HashMap<OriginId, Vec<(Connection, Instant)>>,
+    /// Each with the second since which it has been idle.
+    idle: HashMap<OriginId, Vec<(Connection, u64)>>,
     count: usize,
+    /// Sweeps so far, one a second: what a connection's age is counted in, so that no call reads the clock for it.
+    seconds: u64,
 }
 
 thread_local! {
@@ -28,9 +32,9 @@ thread_local! {
 pub(super) fn take(origin: OriginId) -> Option<Connection> {
     POOL.with_borrow_mut(|pool| {
         let idle = pool.idle.get_mut(&origin)?;
-        while let Some((connection, since)) = idle.pop() {
+        while let Some((connection, _)) = idle.pop() {
             pool.count -= 1;
-            if since.elapsed() < IDLE && connection.is_quiet() {
+            if connection.is_quiet() {
                 return Some(connection);
             }
         }
@@ -46,21 +50,25 @@ pub(super) fn put(origin: OriginId, connection: Connection) {
         }
         let idle = pool.idle.entry(origin).or_default();
         if idle.len() < PER_ORIGIN && pool.count < IN_ALL {
-            idle.push((connection, Instant::now()));
+            idle.push((connection, pool.seconds));
             pool.count += 1;
         }
     });
 }
 
-/// Closes what has been idle for too long.
+/// Closes what has been idle for too long. Called once a second.
 pub(super) fn sweep() {
-    POOL.with_borrow_mut(Pool::sweep);
+    POOL.with_borrow_mut(|pool| {
+        pool.seconds += 1;
+        pool.sweep();
+    });
 }
 
 impl Pool {
     fn sweep(&mut self) {
         for idle in self.idle.values_mut() {
-            idle.retain(|(connection, since)| since.elapsed() < IDLE && connection.is_quiet());
+            let fresh = |since: u64| self.seconds - since <= IDLE.as_secs();
+            idle.retain(|(connection, since)| fresh(*since) && connection.is_quiet());
         }
         self.idle.retain(|_, idle| !idle.is_empty());
         self.count = self.idle.values().map(Vec::len).sum();
