@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -21,6 +21,17 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = io::Result<
     }
 }
 
+/// Waits for `future` until `at`; `None` when that has passed. The alarm stays set for whoever waits next, so that of a
+/// thousand waits one has to find its place among the timers.
+pub async fn until<T>(at: Instant, alarm: &mut Alarm, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => alarm.poll_at(at, cx).map(|()| None),
+    })
+    .await
+}
+
 /// Wakes a task that waits. It is set once and stays, however often what it waits for moves on: who is woken too early sets
 /// it again for the rest. So it costs nothing per request.
 #[derive(Debug, Default)]
@@ -30,6 +41,21 @@ impl Alarm {
     /// It will wake the task some time.
     pub const fn is_set(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Ready once `at` has passed. Until then the task is woken at `at`, or earlier.
+    pub fn poll_at(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if timer.deadline() > at {
+            timer.as_mut().reset(at);
+        }
+        ready!(timer.as_mut().poll(cx));
+        if at <= Instant::now() {
+            return Poll::Ready(());
+        }
+        // It was set for something that is over.
+        timer.as_mut().reset(at);
+        timer.as_mut().poll(cx)
     }
 
     /// Wakes the task in `rest`, or earlier.
@@ -72,6 +98,17 @@ mod tests {
         })
         .await;
         begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_in_its_own_time_whatever_the_alarm_was_set_for_before() {
+        let mut alarm = Alarm::default();
+        for (answered, limit, ended) in [(50, 300, 50), (400, 500, 400), (900, 100, 100), (10, 20, 10), (90, 900, 90)] {
+            let begun = Instant::now();
+            let answer = until(begun + limit * MS, &mut alarm, tokio::time::sleep(answered * MS)).await;
+            assert_eq!(answer.is_some(), answered < limit, "an answer after {answered}, a limit of {limit}");
+            assert_eq!(begun.elapsed(), ended * MS);
+        }
     }
 
     #[tokio::test(start_paused = true)]

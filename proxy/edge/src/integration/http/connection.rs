@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::buffer::Buffer;
+use crate::server::patience::Alarm;
 
 /// The stream under a connection.
 #[derive(Debug)]
@@ -26,12 +27,14 @@ pub struct Connection {
     socket: Socket,
     /// Where it leads.
     pub address: SocketAddr,
+    /// Wakes who waits for an answer; it outlives the call, and the next one finds it set.
+    pub(super) alarm: Alarm,
 }
 
 impl Connection {
     /// Over an open stream.
     pub fn new(socket: Socket, address: SocketAddr) -> Self {
-        Self { socket, address }
+        Self { socket, address, alarm: Alarm::default() }
     }
 
     /// TLS: a connection that was cut does not look like one that has ended.

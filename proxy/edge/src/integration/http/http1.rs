@@ -11,7 +11,7 @@ use super::call::{Call, CallError, Started, head_deadline, unless_left};
 use super::connection::Connection;
 use super::head::{self, AnswerHead, BodyEnd};
 use crate::server::downstream::RequestBody;
-use crate::server::patience::within;
+use crate::server::patience::{until, within};
 use crate::stage::prepare::BodyLength;
 
 /// Sends the request and reads the answer's head.
@@ -27,12 +27,11 @@ pub(super) async fn attempt(
     if complete && call.length != BodyLength::Empty {
         complete = upload(call, &mut connection, &mut buffer, body).await?;
     }
-    let head = tokio::time::timeout_at(
-        head_deadline(call, deadline),
-        unless_left(body, read_head(call, &mut connection, &mut buffer)),
-    )
-    .await;
-    let mut head = head.map_err(|_| CallError::Timeout)??;
+    let mut alarm = std::mem::take(&mut connection.alarm);
+    let reading = unless_left(body, read_head(call, &mut connection, &mut buffer));
+    let head = until(head_deadline(call, deadline), &mut alarm, reading).await;
+    connection.alarm = alarm;
+    let mut head = head.ok_or(CallError::Timeout)??;
     if head.end == BodyEnd::Close && connection.is_tls() {
         head.end = BodyEnd::CloseNotify;
     }

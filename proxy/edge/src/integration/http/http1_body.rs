@@ -3,11 +3,14 @@
 use std::io;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::buffer::Buffer;
 use super::connection::Connection;
 use super::head::BodyEnd;
 use super::origin::OriginId;
 use super::pool;
+use crate::server::patience::until;
 
 /// The longest line of a chunked body: size and extensions, or a trailer field.
 const MAX_LINE: usize = 4 * 1024;
@@ -108,8 +111,10 @@ impl Http1Body {
     /// Waits for more. A body that ends too early is an error.
     pub(super) async fn read(&mut self) -> io::Result<()> {
         let connection = self.connection.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        let read = tokio::time::timeout(self.idle, connection.fill(&mut self.buffer)).await;
-        match (read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??, self.state) {
+        let mut alarm = std::mem::take(&mut connection.alarm);
+        let read = until(Instant::now() + self.idle, &mut alarm, connection.fill(&mut self.buffer)).await;
+        connection.alarm = alarm;
+        match (read.ok_or(io::ErrorKind::TimedOut)??, self.state) {
             (0, State::Close) => {
                 self.state = State::Done;
                 self.connection = None;
