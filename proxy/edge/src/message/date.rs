@@ -56,13 +56,14 @@ pub struct Clock {
     /// Wall clock minus monotonic clock, microseconds; read anew every second. Negative where the wall was set back.
     offset_micros: i64,
     second: u64,
+    latest: u64,
     date: [u8; 29],
 }
 
 impl Clock {
     /// A clock that counts from `epoch`.
     pub fn new(epoch: Epoch) -> Self {
-        let mut clock = Self { epoch, offset_micros: 0, second: 0, date: *b"Thu, 01 Jan 1970 00:00:00 GMT" };
+        let mut clock = Self { epoch, offset_micros: 0, second: 0, latest: 0, date: *b"Thu, 01 Jan 1970 00:00:00 GMT" };
         clock.synchronise();
         clock
     }
@@ -75,6 +76,7 @@ impl Clock {
         if wall_micros / 1_000_000 != self.second {
             return self.synchronise();
         }
+        self.latest = mono;
         Now { wall_micros, mono }
     }
 
@@ -82,6 +84,12 @@ impl Clock {
     #[inline]
     pub fn mono(&self) -> u64 {
         self.epoch.mono()
+    }
+
+    /// The monotonic time as of the last `now`, without asking the system.
+    #[inline]
+    pub fn latest(&self) -> u64 {
+        self.latest
     }
 
     /// The `Date` field's value as of the last `now`.
@@ -96,6 +104,7 @@ impl Clock {
         let wall_micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64);
         self.offset_micros = wall_micros.wrapping_sub(mono / 1_000) as i64;
         self.second = wall_micros / 1_000_000;
+        self.latest = mono;
         self.date = imf_fixdate(self.second);
         Now { wall_micros, mono }
     }

@@ -9,3 +9,4 @@ pub mod gather;
 pub mod head;
 pub mod out;
 pub mod request_id;
+pub mod spare;

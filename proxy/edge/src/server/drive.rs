@@ -16,6 +16,7 @@ use super::core::with;
 use super::downstream::{Downstream, RequestBody};
 use crate::integration::http::{BodyEnd, BodyReader, Call, CallError, Started, call};
 use crate::message::encode::Framing;
+use crate::message::spare::Spare;
 use crate::observe::metrics::Way;
 use crate::plan::{HttpPlan, IntegrationPlan, Plan};
 use crate::stage::deliver::{self, Body};
@@ -124,9 +125,9 @@ impl Trip {
         };
         let begun = now();
         match self.try_call(&plan, http, begun, body).await {
-            Ok(started) => {
+            Ok(mut started) => {
                 self.exchange.origin.latency = now().saturating_sub(begun);
-                self.arrived(&started);
+                self.arrived(&mut started);
                 Ok(started)
             }
             Err(error) => {
@@ -143,7 +144,7 @@ impl Trip {
         begun: u64,
         body: &mut impl super::downstream::RequestBody,
     ) -> Result<Started, CallError> {
-        let mut head = Vec::with_capacity(1024);
+        let mut head = Spare::take();
         prepare::write_head(&mut head, &self.exchange, plan, http, self.length);
         let request = Call {
             origin: &http.origin,
@@ -159,10 +160,10 @@ impl Trip {
         call(&request, body).await
     }
 
-    fn arrived(&mut self, started: &Started) {
+    fn arrived(&mut self, started: &mut Started) {
         let origin = &mut self.exchange.origin;
         origin.status = started.head.status;
-        origin.raw = started.head.fields.clone();
+        origin.raw = std::mem::take(&mut started.head.fields);
         origin.may_be_cut = started.head.end == BodyEnd::Close;
         origin.framing = Some(match started.head.end {
             BodyEnd::Bodiless if self.exchange.head.is_head() => {
@@ -228,7 +229,7 @@ impl Trip {
         with(|core| {
             let parts = core.parts();
             let status = deliver::status(&self.exchange, &self.plan);
-            let account = Account { status, bytes_out, way: self.way, done: parts.clock.mono() };
+            let account = Account { status, bytes_out, way: self.way, done: parts.clock.now().mono };
             let mut desk = parts.desk;
             accounts::settle(&mut desk, &self.plan, &self.exchange, account);
         });
@@ -319,14 +320,10 @@ impl Collector {
 
 /// The monotonic clock.
 pub fn now() -> u64 {
-    with(|core| core.clock.mono()).unwrap_or_default()
+    with(|core| core.clock.now().mono).unwrap_or_default()
 }
 
-/// The `Date` field's value.
+/// The `Date` field's value as of the worker's last look at the clock: one at each event, and at least one a second.
 pub fn date() -> [u8; 29] {
-    with(|core| {
-        core.clock.now();
-        *core.clock.date()
-    })
-    .unwrap_or(*b"Thu, 01 Jan 1970 00:00:00 GMT")
+    with(|core| *core.clock.date()).unwrap_or(*b"Thu, 01 Jan 1970 00:00:00 GMT")
 }

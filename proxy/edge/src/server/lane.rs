@@ -105,7 +105,7 @@ impl Lane {
         self.again = !self.carry.is_empty();
         // The head behind that request was not looked at meanwhile.
         self.started = 0;
-        self.last = with(|core| core.clock.mono()).unwrap_or(self.last);
+        self.last = with(|core| core.clock.latest()).unwrap_or(self.last);
     }
 
     /// Something was read behind the request at hand.

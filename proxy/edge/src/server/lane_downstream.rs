@@ -13,6 +13,7 @@ use super::downstream::{Downstream, RequestBody};
 use super::farewell::{self, Seen};
 use super::patience::within;
 use crate::message::encode::{Framing, ResponseHead};
+use crate::message::spare::Spare;
 
 /// Small pieces wait until this much has come together.
 const CORK: usize = 16 * 1024;
@@ -24,7 +25,7 @@ pub struct LaneDownstream<'s, S> {
     /// Whether the client has left shows at the stream.
     watched: bool,
     /// What waits: head, small pieces, chunk framing.
-    waiting: Vec<u8>,
+    waiting: Spare,
     chunked: bool,
     /// The body is not sent: HEAD.
     silent: bool,
@@ -34,7 +35,7 @@ pub struct LaneDownstream<'s, S> {
 impl<'s, S: AsyncRead + AsyncWrite + Seen + Unpin + Send + Sync> LaneDownstream<'s, S> {
     /// For a request without a body; `stall` bounds each wait for the client.
     pub fn new(stream: &'s mut S, is_head: bool, stall: Duration) -> Self {
-        Self { stream, watched: true, waiting: Vec::new(), chunked: false, silent: is_head, stall }
+        Self { stream, watched: true, waiting: Spare::default(), chunked: false, silent: is_head, stall }
     }
 
     /// The client has asked for more already, so it is there still.
@@ -74,6 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Seen + Unpin + Send + Sync> Downstream for Lane
     async fn begin(&mut self, head: &ResponseHead<'_>, date: &[u8; 29], close: bool) -> io::Result<()> {
         self.chunked = head.framing == Framing::Unknown;
         self.silent |= head.framing == Framing::Bodiless;
+        self.waiting.ensure();
         head.write_http1(&mut self.waiting, date, close, self.chunked);
         Ok(())
     }
