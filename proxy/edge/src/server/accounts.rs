@@ -49,7 +49,6 @@ const THROTTLE_LAYERS: [&str; 4] = ["method", "stage", "account", "in_flight"];
 #[inline]
 pub fn settle(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Account) {
     let latency_ns = account.done.saturating_sub(exchange.now.mono);
-    count(desk, plan, exchange, account, latency_ns);
     if desk.log.is_some() {
         log(desk, plan, exchange, account, latency_ns);
     }
@@ -63,6 +62,8 @@ pub fn settle(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account
         path: PathPrefix::new(exchange.head.path()),
         ledger: exchange.ledger,
     });
+    // Last: what the metrics show, explain can tell.
+    count(desk, plan, exchange, account, latency_ns);
 }
 
 #[inline]
