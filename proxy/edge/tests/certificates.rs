@@ -196,7 +196,7 @@ fn a_renewed_certificate_is_for_new_connections() {
     let client = authority.client(None);
     let mut open = open(&gateway, &client, "one.test");
     let request = b"GET / HTTP/1.1\r\nHost: one.test\r\n\r\n";
-    let mut ask = |stream: &mut StreamOwned<ClientConnection, TcpStream>| {
+    let ask = |stream: &mut StreamOwned<ClientConnection, TcpStream>| {
         stream.write_all(request).unwrap();
         let mut answer = [0; 4096];
         let count = stream.read(&mut answer).unwrap();
