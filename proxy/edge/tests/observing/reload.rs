@@ -61,7 +61,7 @@ fn reloads_under_load_lose_no_request() {
 fn hammer(gateway: &Gateway, number: usize, asked: &AtomicUsize, reloads: &AtomicUsize) {
     let mut client = gateway.connect();
     for _ in 0..REQUESTS {
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             client = gateway.connect();
         }
         let before = reloads.load(Relaxed);
