@@ -130,7 +130,7 @@ impl Gateway {
 
     /// From now on connections close when they have answered.
     pub fn drain(&self) {
-        self.life.drain();
+        self.life.drain(self.epoch.mono());
     }
 
     /// A connection was accepted.

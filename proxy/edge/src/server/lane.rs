@@ -319,7 +319,9 @@ impl Lane {
             // The rest of a head behind it is not looked at meanwhile.
             _ if self.pending.is_some() => (self.last, self.timeouts.body),
             // While the process drains, a connection without a request gets a moment for the one that may be on its way.
-            0 if core.gateway.is_draining() => (self.last, self.timeouts.idle.min(DRAINING)),
+            0 if core.gateway.is_draining() => {
+                (self.last.max(core.gateway.life.draining_since()), self.timeouts.idle.min(DRAINING))
+            }
             0 => (self.last, self.timeouts.idle),
             started => (started, self.timeouts.head),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -17,7 +17,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The life of the process.
 #[derive(Debug)]
 pub struct Life {
-    draining: AtomicBool,
+    /// Since when, in nanoseconds of the process's monotonic time; 0 while it does not.
+    draining: AtomicU64,
     open: AtomicUsize,
     workers: usize,
     ready: AtomicUsize,
@@ -44,7 +45,7 @@ impl Life {
     /// A process with so many workers, which accept at once or wait until [`Self::accept`].
     pub fn new(workers: usize, accepting: bool) -> Self {
         Self {
-            draining: AtomicBool::new(false),
+            draining: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             workers,
             ready: AtomicUsize::new(0),
@@ -61,12 +62,19 @@ impl Life {
     /// The process is ending: connections close when they have answered.
     #[inline]
     pub fn is_draining(&self) -> bool {
+        self.draining_since() != 0
+    }
+
+    /// Since when it is ending, in nanoseconds of the process's monotonic time; 0 if it is not.
+    #[inline]
+    pub fn draining_since(&self) -> u64 {
         self.draining.load(Relaxed)
     }
 
     /// From now on connections close when they have answered.
-    pub fn drain(&self) {
-        self.draining.store(true, Relaxed);
+    pub fn drain(&self, now: u64) {
+        // The first one counts.
+        let _ = self.draining.compare_exchange(0, now, Relaxed, Relaxed);
         // What still listened through these copies would have connections wait for nobody.
         self.sockets.lock().clear();
     }
@@ -138,9 +146,9 @@ impl Life {
 
     /// Another process serves, with the sockets of these names: this one drains, and everything that only one may have
     /// is given up.
-    pub fn leave(&self, sockets: Vec<String>) {
+    pub fn leave(&self, sockets: Vec<String>, now: u64) {
         self.handed.lock().extend(sockets);
-        self.drain();
+        self.drain(now);
         self.left.notify_one();
         drop(std::mem::take(&mut *self.belongings.lock()));
     }

@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use crate::node::{MOCK, Node, SLUICE};
 use crate::support::{Client, eventually};
@@ -132,5 +133,23 @@ fn the_admin_listener_is_the_new_process_s() {
     }
     held.send("Host: a\r\n\r\n");
     assert!(held.read().closes());
+    assert!(node.first_ends().success());
+}
+
+/// However long a connection has been idle before: the request that is on its way finds it open.
+#[test]
+fn an_idle_connection_is_not_closed_at_once() {
+    let mut node = Node::start(MOCK);
+    let (mut idle, mut busy) = (node.connect(), node.connect());
+    assert_eq!(idle.get("/a").status, 200);
+    let began = Instant::now();
+    eventually("it has been idle for longer than one may be at the end", || {
+        assert_eq!(busy.get("/a").status, 200);
+        began.elapsed() > Duration::from_millis(2_200)
+    });
+    node.upgraded();
+    let last = idle.get("/a");
+    assert_eq!((last.status, last.closes()), (200, true));
+    drop(busy);
     assert!(node.first_ends().success());
 }

@@ -102,7 +102,7 @@ fn hand_over(channel: &mut Channel, version: u32, gateway: &Arc<Gateway>) -> Res
             return Err(error);
         }
     };
-    gateway.life.leave(sockets);
+    gateway.life.leave(sockets, gateway.epoch.mono());
     drop(no_reload);
     tracing::info!(open, "another process serves; this one ends with its last connection");
     settle(channel, &reserve, gateway)
