@@ -1,5 +1,5 @@
 //! What the cache costs a request: building a key, its fingerprint, a look-up among a thousand and a hundred thousand
-//! entries, an insert into a full tier.
+//! entries, under bans, an insert into a full tier.
 //!
 //! `cargo bench -p sluice-benches --bench cache`. Look-ups go through 1,024 keys spread over all entries; "one" asks for
 //! the same key each time. The allocator is the product's; allocations per call are printed, and must be none on a hit.
@@ -12,7 +12,9 @@ use std::sync::Arc;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{AllocProfiler, Bencher};
 use sluice_cache::entry::Lifetime;
+use sluice_cache::invalidate::{self, Force, Purge, Target, Volatile};
 use sluice_cache::key::{KeyHasher, KeyPrefix, KeyWriter, Scope};
+use sluice_cache::notes::{Notes, Separator, Tags};
 use sluice_cache::{Draft, Entry, Epoch, Found, KeyRef, MemoryTier, Sequence};
 
 #[global_allocator]
@@ -71,6 +73,61 @@ fn get_absent(bencher: Bencher<'_, '_>, entries: usize) {
     bencher.counter(ItemsCount::new(ASKED)).bench_local(|| keys.iter().filter(|key| hit(&tier, key.as_ref())).count());
 }
 
+/// Bans that are kept since a fetch is older than all of them.
+const BANS: [usize; 2] = [0, 1_000];
+
+/// Every entry was fetched after the bans.
+#[divan::bench(args = BANS, sample_count = 1_000)]
+fn get_under_older_bans(bencher: Bencher<'_, '_>, bans: usize) {
+    let tier = MemoryTier::new(1 << 30, 1 << 20);
+    let _old = tier.bans().birth();
+    ban(&tier, bans);
+    fill(&tier, ASKED);
+    let keys = keys(0..ASKED);
+    bencher.counter(ItemsCount::new(ASKED)).bench_local(|| keys.iter().filter(|key| hit(&tier, key.as_ref())).count());
+}
+
+/// Every entry was fetched before the bans, and has been asked about them.
+#[divan::bench(args = BANS, sample_count = 1_000)]
+fn get_under_newer_bans(bencher: Bencher<'_, '_>, bans: usize) {
+    let tier = MemoryTier::new(1 << 30, 1 << 20);
+    let _old = tier.bans().birth();
+    fill(&tier, ASKED);
+    ban(&tier, bans);
+    let keys = keys(0..ASKED);
+    bencher.counter(ItemsCount::new(ASKED)).bench_local(|| keys.iter().filter(|key| hit(&tier, key.as_ref())).count());
+}
+
+/// The first look-up after the bans, which asks about each of them.
+#[divan::bench(args = [1, 1_000], sample_count = 20)]
+fn first_get_after_bans(bencher: Bencher<'_, '_>, bans: usize) {
+    let keys = keys(0..ASKED);
+    let prepare = || {
+        let tier = MemoryTier::new(1 << 28, 1 << 20);
+        let old = tier.bans().birth();
+        fill(&tier, ASKED);
+        ban(&tier, bans);
+        (tier, old)
+    };
+    let bencher = bencher.counter(ItemsCount::new(ASKED)).with_inputs(prepare);
+    bencher.bench_local_refs(|(tier, _)| keys.iter().filter(|key| hit(tier, key.as_ref())).count());
+}
+
+/// A purge by tag that nothing has, from its call to its answer: memory is searched.
+#[divan::bench(args = ENTRIES, sample_count = 20)]
+fn purge_by_tag(bencher: Bencher<'_, '_>, entries: usize) {
+    let (tier, hasher) = (filled(entries), hasher());
+    bencher.bench_local(|| invalidate::purge(&tier, &Volatile, &hasher, tagged(0), 1));
+}
+
+fn ban(tier: &MemoryTier, bans: usize) {
+    (0..bans).for_each(|number| drop(tier.bans().publish(tagged(number), 0)));
+}
+
+fn tagged(number: usize) -> Purge {
+    Purge { target: Target::Tag(format!("tag-{number}").into_bytes().into()), force: Force::Hard }
+}
+
 #[divan::bench(args = [350, 10_240, 102_400])]
 fn insert_into_a_full_tier(bencher: Bencher<'_, '_>, body: usize) {
     let tier = MemoryTier::new(64 << 20, 1 << 20);
@@ -112,14 +169,21 @@ fn hit(tier: &MemoryTier, key: KeyRef<'_>) -> bool {
 
 fn filled(entries: usize) -> MemoryTier {
     let tier = MemoryTier::new(1 << 30, 1 << 20);
+    fill(&tier, entries);
+    tier
+}
+
+fn fill(tier: &MemoryTier, entries: usize) {
     let (hasher, prefix, body) = (hasher(), prefix(), bytes::Bytes::from(vec![b'x'; 350]));
-    let mut buffer = Vec::new();
+    let (mut buffer, mut notes) = (Vec::new(), Vec::new());
+    let tags = Tags::collect([(Separator::Blank, &b"pets pet-42 shop"[..])]).unwrap();
+    Notes { verb: "GET", resource: "/pets/{id}", path: b"/pets/42", tags: &tags }.encode(&mut notes);
     for number in 0..entries {
         let key = write(&mut buffer, &prefix, &hasher, number);
-        let entry = Entry::new(draft(key), std::slice::from_ref(&body)).unwrap();
+        let draft = Draft { notes: &notes, born: tier.bans().newest(), ..draft(key) };
+        let entry = Entry::new(draft, std::slice::from_ref(&body)).unwrap();
         tier.insert(Arc::new(entry), Epoch::default()).unwrap();
     }
-    tier
 }
 
 fn keys(numbers: impl IntoIterator<Item = usize>) -> Vec<Key> {

@@ -87,6 +87,11 @@ fn a_purge_takes_what_it_covers_and_nothing_else() {
         (json!({ "url": "http://gateway.test/pets/2" }), &["/pets/2"]),
         (json!({ "url": "http://gateway.test/pets/2?a=b" }), &["/pets/2?a=b"]),
         (json!({ "url": "/any/a/b", "api": "shop", "stage": "prod", "host": "gateway.test" }), &["/any/a/b"]),
+        (
+            json!({ "method": "GET /pets/{id}", "parameters": { "path.id": "2", "query.a": "b" },
+                "api": "shop", "stage": "prod", "host": "gateway.test" }),
+            &["/pets/2?a=b"],
+        ),
         (json!({ "everything": true }), &TARGETS),
         (json!({ "tag": "nothing" }), &[]),
     ] {

@@ -65,6 +65,9 @@ fn purge_lists_takes_and_expires() {
     assert!(code == 0 && text.starts_with("shop/prod: 2 entries purged, "), "{text}");
     let (code, text, _) = cache(&gateway, &["purge", "--url", "http://gateway.test/pets/2", "--soft"], "");
     assert!(code == 0 && text.starts_with("shop/prod: 1 entry expired, "), "{text}");
+    let one = ["purge", "--api", "shop", "--stage", "prod", "--method", "GET /pets/{id}", "--host", "gateway.test"];
+    let (code, text, errors) = cache(&gateway, &[&one[..], &["--parameter", "path.id=2"]].concat(), "");
+    assert!(code == 0 && text.starts_with("shop/prod: 1 entry purged, "), "{text}{errors}");
     assert!(!is_stored(&gateway, "/pets/1") && !is_stored(&gateway, "/pets/2"));
 }
 

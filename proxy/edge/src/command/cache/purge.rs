@@ -26,8 +26,8 @@ pub struct Purge {
     /// With --url: one verb alone.
     #[arg(long, requires = "url")]
     verb: Option<String>,
-    /// With a path as --url: the host.
-    #[arg(long, requires = "url")]
+    /// With a path as --url, or with --parameter: the host.
+    #[arg(long)]
     host: Option<String>,
     /// With --url: a header field that is part of the key, as 'Name: value'. May be repeated.
     #[arg(long, requires = "url", value_name = "FIELD")]
@@ -35,6 +35,10 @@ pub struct Purge {
     /// All answers of a method, such as 'GET /pets/{id}'; ANY stands for every verb.
     #[arg(long)]
     method: Option<String>,
+    /// With --method: only what requests with this parameter find, as path.id=42, query.view=full or header.X-Tenant=a. May
+    /// be repeated.
+    #[arg(long, requires = "method", value_name = "NAME=VALUE")]
+    parameter: Vec<String>,
     /// All answers whose path behind the stage begins so.
     #[arg(long)]
     prefix: Option<String>,
@@ -96,21 +100,25 @@ impl Purge {
             body.insert("everything".into(), json!(true));
         }
         if !self.header.is_empty() {
-            body.insert("headers".into(), self.headers()?);
+            body.insert("headers".into(), pairs(&self.header, ':', "header field; write 'Name: value'")?);
+        }
+        if !self.parameter.is_empty() {
+            body.insert("parameters".into(), pairs(&self.parameter, '=', "parameter; write 'NAME=VALUE'")?);
         }
         body.insert("soft".into(), json!(self.soft));
         let mut body = Value::Object(body);
         self.scope.write(&mut body);
         Ok(body)
     }
+}
 
-    fn headers(&self) -> Result<Value, CacheError> {
-        let field = |text: &String| match text.split_once(':') {
-            Some((name, value)) => Ok((name.trim().to_owned(), json!(value.trim()))),
-            None => Err(CacheError::Failed(format!("'{text}' is no header field; write 'Name: value'"))),
-        };
-        self.header.iter().map(field).collect::<Result<Map<_, _>, _>>().map(Value::Object)
-    }
+/// `NAME: VALUE` as a JSON object.
+fn pairs(texts: &[String], separator: char, what: &str) -> Result<Value, CacheError> {
+    let pair = |text: &String| match text.split_once(separator) {
+        Some((name, value)) => Ok((name.trim().to_owned(), json!(value.trim()))),
+        None => Err(CacheError::Failed(format!("'{text}' is no {what}"))),
+    };
+    texts.iter().map(pair).collect::<Result<Map<_, _>, _>>().map(Value::Object)
 }
 
 /// Page by page, each printed as it comes.

@@ -5,7 +5,7 @@ use sluice_api::Verb;
 use sluice_cache::invalidate::{Force, Target};
 use sluice_cache::notes::{TAG_BYTES, normal_path};
 
-use crate::observe::admin::AdminResponse;
+use crate::observe::admin::{AdminResponse, percent_encode};
 
 /// Entries that one dry run lists at most.
 pub(super) const LISTED: usize = 10_000;
@@ -81,7 +81,7 @@ impl From<BadField> for AdminResponse {
     }
 }
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "api",
     "stage",
     "url",
@@ -96,6 +96,7 @@ const FIELDS: [&str; 15] = [
     "soft",
     "dry_run",
     "limit",
+    "parameters",
     "from",
 ];
 
@@ -138,11 +139,19 @@ impl Fields<'_> {
         if let Some(another) = another {
             return Err(BadField::new(another, format!("there is '{way}' already; one of them")));
         }
-        if let Some(only) = ["verb", "host", "headers"].into_iter().find(|n| way != "url" && self.0.contains_key(*n)) {
-            return Err(BadField::new(only, "goes with 'url' only"));
+        let names_a_key = way == "url" || self.0.contains_key("parameters");
+        let of_keys = ["verb", "host", "headers"].into_iter().find(|name| self.0.contains_key(*name));
+        match of_keys {
+            Some("verb" | "headers") if way == "method" => return Err(BadField::new("method", "says so already")),
+            Some(only) if !names_a_key => return Err(BadField::new(only, "goes with 'url' or 'parameters' only")),
+            _ => {}
+        }
+        if way != "method" && self.0.contains_key("parameters") {
+            return Err(BadField::new("parameters", "go with 'method' only"));
         }
         match way {
             "url" => self.asked().map(What::Url),
+            "method" if names_a_key => self.parameters().map(What::Url),
             "method" => self.method().map(|target| What::Covered(vec![target])),
             "prefix" => self.prefix().map(|target| What::Covered(vec![target])),
             "everything" => self.everything().map(|target| What::Covered(vec![target])),
@@ -169,6 +178,44 @@ impl Fields<'_> {
         Ok(Asked { url, verb: self.verb()?, host, headers: self.headers()? })
     }
 
+    /// The request of a method that has these parameters.
+    fn parameters(&self) -> Result<Asked, BadField> {
+        let bad = |why: String| BadField::new("parameters", why);
+        let target = self.method()?;
+        let method = String::from_utf8_lossy(target.text()).into_owned();
+        let (verb, resource) = method.split_once(' ').unwrap_or_default();
+        if self.0.get("stage").is_none() {
+            return Err(BadField::new("stage", "parameters need 'api' and 'stage'"));
+        }
+        let named = self.0.get("parameters").and_then(Value::as_object).filter(|map| map.len() <= NAMED);
+        let named = named.ok_or_else(|| bad("an object of texts".into()))?;
+        let (mut url, mut query, mut headers) = (resource.to_owned(), Vec::new(), Vec::new());
+        for (name, value) in named {
+            let value = value.as_str().ok_or_else(|| bad(format!("'{name}' is no text")))?;
+            match name.split_once('.') {
+                Some(("path", variable)) => {
+                    url = fill(&url, variable, value).ok_or_else(|| {
+                        bad(format!("'{resource}' has no variable '{variable}', or this is nothing that it can be"))
+                    })?
+                }
+                Some(("query", name)) => query.push(format!("{}={}", percent_encode(name), percent_encode(value))),
+                Some(("header", name)) => headers
+                    .push(header(name, value).ok_or_else(|| {
+                        bad(format!("'{name}' is no name of a field, or its value is no plain text"))
+                    })?),
+                _ => return Err(bad(format!("'{name}' is none; write path.NAME, query.NAME or header.NAME"))),
+            }
+        }
+        if url.contains('{') {
+            return Err(bad(format!("the variables of '{resource}' are not all there")));
+        }
+        if !query.is_empty() {
+            url = format!("{url}?{}", query.join("&"));
+        }
+        let verb = Verb::from_bytes(verb.as_bytes()).filter(|verb| *verb != Verb::Any);
+        Ok(Asked { url, verb, host: self.text("host")?, headers })
+    }
+
     fn verb(&self) -> Result<Option<Verb>, BadField> {
         let Some(text) = self.text("verb")? else { return Ok(None) };
         let verb = Verb::from_bytes(text.as_bytes()).filter(|verb| *verb != Verb::Any);
@@ -179,12 +226,9 @@ impl Fields<'_> {
         let Some(value) = self.0.get("headers") else { return Ok(Vec::new()) };
         let bad = |why: &str| BadField::new("headers", why);
         let map = value.as_object().filter(|map| map.len() <= NAMED).ok_or_else(|| bad("an object of texts"))?;
-        let is_name =
-            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        let is_value = |text: &str| text.len() <= PATH_BYTES && !text.bytes().any(|b| b < b' ' || b == 127);
-        let read = |(name, value): (&String, &Value)| match value.as_str() {
-            Some(value) if is_name(name) && is_value(value) => Ok((name.clone(), value.to_owned())),
-            _ => Err(bad(&format!("'{name}' is no name or has no plain text"))),
+        let read = |(name, value): (&String, &Value)| {
+            let field = value.as_str().and_then(|value| header(name, value));
+            field.ok_or_else(|| bad(&format!("'{name}' is no name or has no plain text")))
         };
         map.iter().map(read).collect()
     }
@@ -254,6 +298,22 @@ impl Fields<'_> {
     }
 }
 
+/// A path with the value of a variable in its place, as a client would write it.
+fn fill(path: &str, variable: &str, value: &str) -> Option<String> {
+    let is_plain = |byte: u8| byte > b' ' && byte != 127 && !b"?#{}".contains(&byte);
+    let (segment, greedy) = (format!("{{{variable}}}"), format!("{{{variable}+}}"));
+    let place = if path.contains(&greedy) { greedy } else { segment };
+    let fits = !value.is_empty() && value.bytes().all(is_plain) && (place.ends_with("+}") || !value.contains('/'));
+    (fits && path.contains(&place)).then(|| path.replacen(&place, value, 1))
+}
+
+/// A header field that no client could object to.
+fn header(name: &str, value: &str) -> Option<(String, String)> {
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    let is_value = value.len() <= PATH_BYTES && !value.bytes().any(|b| b < b' ' || b == 127);
+    (is_name && is_value).then(|| (name.to_owned(), value.to_owned()))
+}
+
 fn tag(field: &str, text: &str) -> Result<Target, BadField> {
     match !text.is_empty() && text.len() <= TAG_BYTES && text.trim() == text {
         true => Ok(Target::Tag(text.as_bytes().into())),
@@ -262,63 +322,4 @@ fn tag(field: &str, text: &str) -> Result<Target, BadField> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn field(body: &str) -> String {
-        Wish::read(body.as_bytes()).map_or_else(|bad| bad.field, |wish| panic!("{wish:?}"))
-    }
-
-    fn what(body: &str) -> What {
-        Wish::read(body.as_bytes()).unwrap().what
-    }
-
-    #[test]
-    fn each_target_has_its_field() {
-        let covered = |target| What::Covered(vec![target]);
-        assert_eq!(what(r#"{"tag":"a"}"#), covered(Target::Tag(b"a".as_slice().into())));
-        assert_eq!(what(r#"{"prefix":"/%70/"}"#), covered(Target::Prefix(b"/p/".as_slice().into())));
-        assert_eq!(what(r#"{"method":"ANY /a/{b}"}"#), covered(Target::Method(b"ANY /a/{b}".as_slice().into())));
-        assert_eq!(what(r#"{"everything":true}"#), covered(Target::Everything));
-        assert!(matches!(what(r#"{"tags":["a","b"]}"#), What::Covered(tags) if tags.len() == 2));
-        assert!(
-            matches!(what(r#"{"url":"http://a/b","headers":{"X-A":"1"}}"#), What::Url(asked) if asked.headers.len() == 1)
-        );
-    }
-
-    #[test]
-    fn every_complaint_names_the_field() {
-        for (body, expected) in [
-            ("", "body"),
-            ("[]", "body"),
-            ("{}", "url"),
-            (r#"{"tga":"a"}"#, "tga"),
-            (r#"{"tag":5}"#, "tag"),
-            (r#"{"tag":""}"#, "tag"),
-            (r#"{"tag":" a"}"#, "tag"),
-            (r#"{"tags":[]}"#, "tags"),
-            (r#"{"tags":["a",1]}"#, "tags"),
-            (r#"{"tag":"a","prefix":"/"}"#, "tag"),
-            (r#"{"prefix":"a"}"#, "prefix"),
-            (r#"{"method":"/a"}"#, "method"),
-            (r#"{"method":"FETCH /a"}"#, "method"),
-            (r#"{"everything":false}"#, "everything"),
-            (r#"{"everything":1}"#, "everything"),
-            (r#"{"url":"ftp://a"}"#, "url"),
-            (r#"{"url":"/a b","api":"a","stage":"b"}"#, "url"),
-            (r#"{"url":"/a"}"#, "stage"),
-            (r#"{"url":"http://a/","host":"b"}"#, "host"),
-            (r#"{"url":"http://a/","verb":"ANY"}"#, "verb"),
-            (r#"{"url":"http://a/","headers":{"a":1}}"#, "headers"),
-            (r#"{"url":"http://a/","headers":{"a":"\r\n"}}"#, "headers"),
-            (r#"{"tag":"a","verb":"GET"}"#, "verb"),
-            (r#"{"tag":"a","stage":"b"}"#, "stage"),
-            (r#"{"tag":"a","soft":"yes"}"#, "soft"),
-            (r#"{"tag":"a","limit":10001}"#, "limit"),
-            (r#"{"tag":"a","limit":-1}"#, "limit"),
-            (r#"{"tag":"a","from":1.5}"#, "from"),
-        ] {
-            assert_eq!(field(body), expected, "{body}");
-        }
-    }
-}
+mod tests;
