@@ -73,6 +73,10 @@ audit: ## Licences, sources and duplicates of all dependencies; advisories where
 bench: needs ## Benchmarks of the parts
 	cargo bench --locked -p sluice-benches
 
+.PHONY: hit-ratio
+hit-ratio: needs ## The memory tier's hit ratio beside libCacheSim's LRU and S3-FIFO
+	loadtest/hit-ratio
+
 .PHONY: compare
 compare: build ## Sluice beside nginx, HAProxy and Varnish, at full length (needs root the first time)
 	loadtest/compare
