@@ -63,19 +63,22 @@ impl Bans {
         }
     }
 
-    /// The bans that an earlier process left, as [`Ban::encode`] wrote them.
+    /// Takes over bans that an earlier process left, as [`Ban::encode`] wrote them: the tier that they are for has been
+    /// opened just now. Nothing that this process has fetched is covered by them.
     ///
     /// # Errors
     /// One cannot be read. Then nobody knows what must not be served: nothing of that process may be.
-    pub fn resume<'b>(began: Sequence, left: impl IntoIterator<Item = &'b [u8]>) -> Result<Self, BanError> {
-        let mut bans = left.into_iter().map(|bytes| Ban::decode(bytes).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+    pub fn adopt<'b>(&self, left: impl IntoIterator<Item = &'b [u8]>) -> Result<(), BanError> {
+        let adopted = left.into_iter().map(|bytes| Ban::decode(bytes).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        adopted.iter().for_each(|ban| ban.settle());
+        let _one_at_a_time = self.changing.lock();
+        let mut bans: Vec<_> = self.live.load().iter().cloned().chain(adopted).collect();
         bans.sort_by_key(|ban| ban.sequence());
-        let began = bans.last().map_or(began, |ban| ban.sequence().max(began));
-        // Of what memory holds there is nothing yet that they could cover.
-        bans.iter().for_each(|ban| ban.settle());
-        let resumed = Self::starting_at(began);
-        resumed.live.store(Arc::new(bans));
-        Ok(resumed)
+        bans.dedup_by_key(|ban| ban.sequence());
+        let newest = bans.last().map_or(0, |ban| ban.sequence().0);
+        self.live.store(Arc::new(bans));
+        self.newest.fetch_max(newest, Ordering::AcqRel);
+        Ok(())
     }
 
     /// The number of the last purge.

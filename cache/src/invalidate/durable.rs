@@ -76,7 +76,9 @@ pub fn purge(
 /// # Errors
 /// It holds in memory, but the tier below could not keep it.
 pub fn flush(memory: &MemoryTier, below: &dyn Durable) -> Result<Epoch, NotDurable> {
+    // The lower tier first: what a look-up has brought up from it before is refused by memory then.
+    let kept = below.flush();
     let epoch = memory.flush();
     memory.bans().flushed();
-    below.flush().map(|()| epoch)
+    kept.map(|()| epoch)
 }

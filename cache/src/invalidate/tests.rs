@@ -345,7 +345,8 @@ fn bans_go_on_in_the_next_process_and_its_numbers_are_later() {
     before.publish(tag("a", Force::Hard), 500);
     before.publish(tag("b", Force::Soft), 500);
     let left = before.encoded();
-    let bans = Arc::new(Bans::resume(Sequence(900), left.iter().map(Vec::as_slice)).unwrap());
+    let bans = Arc::new(Bans::starting_at(Sequence(900)));
+    bans.adopt(left.iter().map(Vec::as_slice)).unwrap();
     assert_eq!(bans.newest(), Sequence(1_002));
     let stored = Thing(0).entry(Sequence(1_000), 0);
     assert_eq!(bans.judge(&stored), Coverage::Gone);
@@ -353,7 +354,7 @@ fn bans_go_on_in_the_next_process_and_its_numbers_are_later() {
     assert!(bans.accepts(&stored) && !bans.accepts(&Thing(0).entry(Sequence(2_000), 0)));
     bans.retire(500);
     assert!(bans.is_empty());
-    assert!(Bans::resume(Sequence(0), [&b"nonsense"[..]]).is_err());
+    assert!(Bans::default().adopt([&b"nonsense"[..]]).is_err());
 }
 
 #[test]

@@ -17,8 +17,10 @@ pub struct Stage {
     pub variables: BTreeMap<String, String>,
     /// `cacheClusterEnabled`: without it no method of the stage is cached.
     pub cache_cluster_enabled: bool,
-    /// `cacheClusterSize` in bytes, of memory until the disk tier comes.
+    /// `cacheClusterSize` in bytes: memory, or memory and disk where the node has one.
     pub cache_cluster_size: u64,
+    /// Of it memory, bytes, where the node has a disk; see [`memory_share`].
+    pub cache_memory: Option<u64>,
     /// Networks whose callers may have entries replaced.
     pub cache_invalidation_callers: Vec<IpNetwork>,
     /// `deploymentId`: another one is another deployment.
@@ -29,6 +31,12 @@ pub struct Stage {
     pub methods: BTreeMap<MethodKey, MethodSettings>,
     /// The stage's own network policy, asked after the API's.
     pub network: NetworkPolicy,
+}
+
+/// The part of a cache of `whole` bytes that is memory where the rest lies on disk: as stated, or an eighth.
+#[must_use]
+pub fn memory_share(whole: u64, stated: Option<u64>) -> u64 {
+    stated.unwrap_or(whole / 8).min(whole)
 }
 
 /// Names a method of a stage: `GET /pets/{id}`.

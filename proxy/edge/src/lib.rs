@@ -10,4 +10,5 @@ pub mod plan;
 pub mod replay;
 pub mod server;
 pub mod stage;
+pub mod storage;
 mod unix_socket;

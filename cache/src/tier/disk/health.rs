@@ -19,6 +19,19 @@ pub enum Health {
     ReadsFail,
 }
 
+impl Health {
+    /// Its name in metrics and figures.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovering => "recovering",
+            Self::Good => "good",
+            Self::WritesFail => "writes-fail",
+            Self::ReadsFail => "reads-fail",
+        }
+    }
+}
+
 pub(super) struct Watch {
     ready: AtomicBool,
     writes_fail: AtomicBool,

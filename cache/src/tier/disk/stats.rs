@@ -30,6 +30,18 @@ impl Refused {
     /// All reasons, for metrics that count each.
     pub const ALL: [Self; 5] = [Self::Flushed, Self::TooLarge, Self::Busy, Self::Failing, Self::Closed];
 
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flushed => "flushed",
+            Self::TooLarge => "too-large",
+            Self::Busy => "busy",
+            Self::Failing => "failing",
+            Self::Closed => "closed",
+        }
+    }
+
     const fn number(self) -> usize {
         match self {
             Self::Flushed => 0,

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 use sluice_api::{Api, ApiId, Profile, StageName, Throttle};
+use sluice_cache::seal::{KeyId, Source};
+use sluice_cache::tier::disk::Reads;
 
 /// A whole configuration file, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +100,32 @@ pub struct CacheBudget {
     pub object_size_limit: u64,
     /// Fields that name an answer's tags.
     pub tag_headers: Vec<Box<str>>,
+    /// The disk below the memory.
+    pub disk: Option<DiskBudget>,
+    /// What seals entries at rest.
+    pub encryption: Option<Encryption>,
+}
+
+/// The disk of the response caches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskBudget {
+    /// Where the stores lie.
+    pub directory: PathBuf,
+    /// Bytes for all stages together.
+    pub size: u64,
+    /// Through the page cache, or past it.
+    pub reads: Reads,
+}
+
+/// The keys of encryption at rest, and where they come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encryption {
+    /// Memory is sealed too.
+    pub everywhere: bool,
+    /// The key that new entries are sealed with.
+    pub current: KeyId,
+    /// All of them.
+    pub sources: Vec<(KeyId, Source)>,
 }
 
 /// Account-wide throttles.

@@ -118,7 +118,7 @@ fn findings(page: &mut String) {
 
 fn variables(page: &mut String) {
     line(page, "\n## Variables of the access log\n\nAfter `$context.`; a variable without a value prints `-`.\n");
-    for name in KNOWN_VARIABLES.into_iter().chain(["authorizer.PROPERTY"]) {
+    for name in KNOWN_VARIABLES.iter().copied().chain(["authorizer.PROPERTY"]) {
         line(page, &format!("- `{name}`"));
     }
 }

@@ -45,14 +45,15 @@ rules! {
     BAD_URI "bad-uri" "The URI of an integration is none for `http` or `https`, or is none with a stage's variables in it.";
     UNKEYED_PARAMETER "unkeyed-parameter" "A cached method passes on what is not in its cache key, so callers could get each other's answers: error under `edge`, warning under `aws`. `cache_key_parameters = []`, written out, says that it is meant.";
     INVALID_KEY_PARAMETER "invalid-cache-key-parameter" "A cache key parameter that is not declared: AWS's `Invalid cache key parameter specified`.";
-    UNSEALED_MEMORY "unsealed-memory" "`cache_data_encrypted` where entries are kept in memory, which is not sealed (a warning).";
+    UNSEALED "unsealed" "`cache_data_encrypted` without `[cache.encryption]`: an error where there is a disk, a warning where entries are in memory alone.";
     NO_EFFECT "no-effect" "The setting changes nothing here: error under `edge`, warning under `aws`.";
     OPEN_ADMIN "open-admin" "The admin listener could be reached from elsewhere without a token.";
     MISSING_FILE "missing-file" "A file that does not exist, cannot be read, or is empty.";
     BAD_PEM "bad-pem" "A PEM file without the certificates or the private key that it should hold, or a key that is not the certificate's.";
     BAD_LOG_FORMAT "bad-log-format" "An access log format with an unknown `$context` variable, more than one line, or, under `aws`, without a request id.";
     BAD_HEADER "bad-header" "A header name or value that HTTP forbids, or a field that the gateway sets itself.";
-    CACHE_BUDGET "cache-budget" "The stages' caches are larger than `[cache] memory` together.";
+    CACHE_BUDGET "cache-budget" "The stages' caches are larger than `[cache] memory` or `[cache.disk] size` together.";
+    INDEX_MEMORY "index-memory" "The index of a disk takes memory beside that of the caches.";
     BEYOND_AWS "beyond-aws" "Under `profile = \"aws\"`: AWS's own limit is lower (a warning).";
 }
 

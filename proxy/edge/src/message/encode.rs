@@ -26,6 +26,8 @@ pub enum CacheStatus {
     Hit {
         /// Seconds that it stays fresh.
         ttl: u32,
+        /// It came from disk.
+        disk: bool,
     },
     /// Went forward.
     Forward {
@@ -207,22 +209,26 @@ impl CacheStatus {
     #[inline]
     fn write(self, text: &mut [u8; 96]) -> &[u8] {
         match self {
-            CacheStatus::Hit { ttl } => write_hit(ttl, text),
-            CacheStatus::Silent | CacheStatus::Forward { .. } => self.write_forward(text),
+            CacheStatus::Hit { ttl, disk: false } => write_hit(ttl, text),
+            _ => self.write_formatted(text),
         }
     }
 
     #[cold]
-    fn write_forward(self, text: &mut [u8; 96]) -> &[u8] {
+    fn write_formatted(self, text: &mut [u8; 96]) -> &[u8] {
         let mut rest = text.as_mut_slice();
-        if let CacheStatus::Forward { reason, stored, collapsed, detail } = self {
-            let reason = reason.as_str();
-            let stored = if stored { "; stored" } else { "" };
-            let collapsed = if collapsed { "; collapsed" } else { "" };
-            let (sep, detail) = detail.map_or(("", ""), |d| ("; detail=", d));
-            // A closed set of short texts: it fits, and a cut one would still be a valid list.
-            let _ = write!(rest, "Sluice; fwd={reason}{stored}{collapsed}{sep}{detail}");
-        }
+        // A closed set of short texts: it fits, and a cut one would still be a valid list.
+        let _ = match self {
+            CacheStatus::Silent => Ok(()),
+            CacheStatus::Hit { ttl, .. } => write!(rest, "Sluice; hit; ttl={ttl}; detail=disk"),
+            CacheStatus::Forward { reason, stored, collapsed, detail } => {
+                let reason = reason.as_str();
+                let stored = if stored { "; stored" } else { "" };
+                let collapsed = if collapsed { "; collapsed" } else { "" };
+                let (sep, detail) = detail.map_or(("", ""), |d| ("; detail=", d));
+                write!(rest, "Sluice; fwd={reason}{stored}{collapsed}{sep}{detail}")
+            }
+        };
         let left = rest.len();
         text.get(..96 - left).unwrap_or_default()
     }
@@ -313,7 +319,7 @@ mod tests {
     #[test]
     fn a_hit_in_full() {
         assert_eq!(
-            head(200, Framing::Length(350), CacheStatus::Hit { ttl: 293 }),
+            head(200, Framing::Length(350), CacheStatus::Hit { ttl: 293, disk: false }),
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 350\r\n\
              x-amzn-RequestId: 00000000-0000-0000-0000-000000000000\r\nAge: 7\r\nCache-Status: Sluice; hit; ttl=293\r\n\
              Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\n\r\n"

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use sluice_api::{Api, ApiId, NetworkPolicy, Profile, Stage, StageName, Throttle};
+use sluice_api::{Api, ApiId, NetworkPolicy, Profile, Stage, StageName, Throttle, memory_share};
 use sluice_cache::flight::Limits;
 use sluice_cache::notes::Separator;
-use sluice_cache::{Flights, MemoryTier, Turns};
+use sluice_cache::{Flights, Turns};
 use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules, RateLimit, RateLimitError};
 
 use content::Contents;
@@ -24,6 +24,7 @@ use crate::config::{Configuration, Listener};
 use crate::integration::http::{OriginTlsError, Origins};
 use crate::observe::metrics::Metrics;
 use crate::stage::accept::domain_id;
+use crate::storage::{self, Shelved, Shelves, Storage};
 
 /// Why a checked configuration makes no plan.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +54,16 @@ pub struct Registries {
     pub origins: Origins,
     /// Requests in flight.
     pub in_flight: Registry<(), InFlight>,
+    /// What lies below the caches' memory.
+    pub storage: Arc<Storage>,
     versions: AtomicU64,
+}
+
+impl Registries {
+    /// Nothing yet, over this.
+    pub fn over(storage: Arc<Storage>) -> Self {
+        Self { storage, ..Self::default() }
+    }
 }
 
 /// What tells one stage's cache from another.
@@ -88,6 +98,9 @@ pub fn compile(
     let compiler = Compiler { configuration, registries, metrics, now, tags };
     let plan = compiler.plan()?;
     compiler.resize_caches(&plan);
+    if let Some(disks) = &registries.storage.disks {
+        disks.want(compiler.shelves(&plan));
+    }
     Ok(plan)
 }
 
@@ -165,17 +178,19 @@ impl Compiler<'_> {
     fn cache(&self, api: &Api, stage: &Stage) -> Arc<StageCache> {
         let limit = self.configuration.node.cache.object_size_limit;
         let key = CacheId { api: api.id.to_string(), stage: stage.name.to_string(), limit };
+        let size = self.memory_share(stage);
         self.registries.caches.get_or_make(key, || StageCache {
-            memory: MemoryTier::new(stage.cache_cluster_size, limit),
+            memory: self.registries.storage.memory(size, limit, self.now),
+            disk: Arc::default(),
             flights: Flights::new(flight_limits(limit)),
             turns: Turns::new(),
-            size: AtomicU64::new(stage.cache_cluster_size),
+            size: AtomicU64::new(size),
         })
     }
 
     /// Caches that were found again take the sizes of this configuration.
     fn resize_caches(&self, plan: &Plan) {
-        let sizes = self.configuration.apis.iter().flat_map(|api| api.stages.values().map(|s| s.cache_cluster_size));
+        let sizes = self.configuration.apis.iter().flat_map(|api| api.stages.values().map(|s| self.memory_share(s)));
         let caches = plan.apis.iter().flat_map(|api| api.stages.iter().map(|s| s.cache.as_ref()));
         for (cache, size) in caches.zip(sizes) {
             if let Some(cache) = cache.filter(|c| c.size.swap(size, Relaxed) != size) {
@@ -183,6 +198,26 @@ impl Compiler<'_> {
                 while cache.memory.drain_some(SLICE) > 0 {}
             }
         }
+    }
+
+    /// Of a stage's cache the part that is memory: all of it where there is no disk.
+    fn memory_share(&self, stage: &Stage) -> u64 {
+        match self.registries.storage.disks {
+            Some(_) => memory_share(stage.cache_cluster_size, stage.cache_memory),
+            None => stage.cache_cluster_size,
+        }
+    }
+
+    /// The stores that the caches need.
+    fn shelves(&self, plan: &Plan) -> Shelves {
+        let stages = self.configuration.apis.iter().flat_map(|api| api.stages.values().map(move |stage| (api, stage)));
+        let caches = plan.apis.iter().flat_map(|api| api.stages.iter().map(|stage| stage.cache.as_ref()));
+        let shelved = stages.zip(caches).filter_map(|((api, stage), cache)| {
+            let (cache, share) = (cache?, stage.cache_cluster_size - self.memory_share(stage));
+            let (name, disk, bans) = (format!("{}/{}", api.id, stage.name), &cache.disk, cache.memory.bans());
+            (share > 0).then(|| Shelved { name, share, disk: Arc::clone(disk), bans: Arc::clone(bans) })
+        });
+        storage::shelves(shelved)
     }
 
     /// The bucket called `name`, with its limit changed if the configuration has.

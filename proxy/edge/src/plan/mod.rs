@@ -33,6 +33,7 @@ pub use router::{Captures, Router};
 use crate::config::{Limits, Timeouts};
 use crate::integration::http::Origin;
 use crate::observe::metrics::SeriesId;
+use crate::storage::StageDisk;
 
 /// Everything that a request is decided by.
 #[derive(Debug)]
@@ -121,6 +122,8 @@ pub struct StagePlan {
 pub struct StageCache {
     /// The memory tier.
     pub memory: MemoryTier,
+    /// The disk below it, if there is one.
+    pub disk: Arc<StageDisk>,
     /// Fetches under way.
     pub flights: Arc<Flights>,
     /// Which of several fetches of a key counts.

@@ -1,6 +1,7 @@
 //! What the admin listener answers: health, metrics, explain, reload, the stages' caches.
 
 mod caches;
+mod disks;
 mod keys;
 mod readings;
 mod wish;

@@ -304,11 +304,20 @@ impl Answer<'_> {
         let draft =
             Draft { key: key.as_ref(), status: self.status, notes: &key.notes, head: self.head, lifetime, born };
         let stored = Entry::new(draft, self.body).map(Arc::new);
-        let insert = |entry| cache.turns.keep(key.fingerprint, key.turn, || cache.memory.insert(entry, key.began));
+        let insert = |entry| cache.turns.keep(key.fingerprint, key.turn, || keep(cache, key, &entry, now));
         if let Err(reason) = stored.and_then(insert) {
             accounts::note_not_stored(reason);
         }
     }
+}
+
+/// In memory, and on disk unless it must be nowhere.
+fn keep(cache: &StageCache, key: &StorageKey, entry: &Arc<Entry>, now: u64) -> Result<(), NotStored> {
+    let kept = cache.memory.insert(Arc::clone(entry), key.began);
+    if matches!(kept, Ok(()) | Err(NotStored::TooLarge | NotStored::Flushing)) {
+        cache.disk.insert(entry, key.below, now);
+    }
+    kept
 }
 
 #[cfg(test)]

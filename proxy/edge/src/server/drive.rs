@@ -58,6 +58,7 @@ pub async fn drive<D: Downstream>(mut trip: Trip, need: Need, down: &mut D) -> A
     let mut started = None;
     loop {
         match need {
+            Need::Disk => trip.read_disk().await,
             Need::Flight => match collapse::join(trip, down).await {
                 Ok(arrival) => return arrival,
                 Err(alone) => trip = alone,
@@ -100,6 +101,14 @@ impl Trip {
     pub fn fail(&mut self, fault: Fault) {
         let (exchange, plan) = (&mut self.exchange, &self.plan);
         with(|core| fail(exchange, &mut core.context(plan), fault));
+    }
+
+    /// Waits for what is read from disk.
+    async fn read_disk(&mut self) {
+        let Some(reading) = self.exchange.disk.take() else { return };
+        let method = self.exchange.route.and_then(|r| self.plan.method(r));
+        let Some(cache) = method.and_then(|(_, stage, _)| stage.cache.as_ref()) else { return };
+        self.exchange.disk.came(cache.disk.wait(reading).await);
     }
 
     fn keep_body(&mut self, body: Bytes) {

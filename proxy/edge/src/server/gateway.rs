@@ -22,6 +22,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::process_log::ProcessLog;
 use crate::plan::{CompileError, Plan, Registries, compile};
 use crate::stage::Ledger;
+use crate::storage::{Storage, StorageError};
 
 /// What all workers share.
 pub struct Gateway {
@@ -39,6 +40,8 @@ pub struct Gateway {
     pub access_log: Option<AccessLog>,
     /// What outlives plans.
     pub registries: Registries,
+    /// What lies below the caches' memory.
+    pub storage: Arc<Storage>,
     /// Listening addresses.
     pub listeners: Listeners,
     /// The process log's settings.
@@ -76,9 +79,9 @@ pub enum StartError {
     /// The admin token.
     #[error("the admin token: {0}")]
     Token(std::io::Error),
-    /// No randomness.
-    #[error("the system gives no random bytes: {0}")]
-    Random(std::io::Error),
+    /// The caches' disk, or the keys for it.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 impl Gateway {
@@ -96,7 +99,9 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let epoch = Epoch::start();
         let metrics = Metrics::new(VOCABULARY);
-        let registries = Registries::default();
+        let cache = &configuration.node.cache;
+        let storage = Arc::new(Storage::new(cache, epoch)?);
+        let registries = Registries::over(Arc::clone(&storage));
         let plan = compile(configuration, &registries, &metrics, epoch.mono())?;
         let access_log = configuration.node.access_log.as_ref();
         let listeners = Listeners::new(configuration, &metrics)?;
@@ -113,11 +118,12 @@ impl Gateway {
             predecessor: Mutex::new(predecessor),
             epoch,
             plan: Arc::new(ArcSwap::from_pointee(plan)),
-            hasher: KeyHasher::new(secret().map_err(StartError::Random)?),
+            hasher: KeyHasher::new(Storage::key_secret(cache, secret)?),
             metrics,
             explain: Explain::default(),
             access_log: access_log.map(|l| AccessLog::start(l, configuration.node.threads)).transpose()?,
             registries,
+            storage,
             file: file.into(),
         })
     }
@@ -131,6 +137,7 @@ impl Gateway {
     /// From now on connections close when they have answered.
     pub fn drain(&self) {
         self.life.drain(self.epoch.mono());
+        self.storage.close_aside();
     }
 
     /// A connection was accepted.
@@ -201,6 +208,7 @@ impl Gateway {
             if let Some(log) = &self.access_log {
                 log.flush(Duration::from_secs(2));
             }
+            self.storage.close();
             self.life.end();
             tracing::info!("every connection has ended");
             std::process::exit(0);

@@ -179,7 +179,7 @@ mod tests {
     use crate::message::encode::{CacheStatus, Framing, Variable};
     use crate::message::request_id::RequestId;
 
-    const HIT: CacheStatus = CacheStatus::Hit { ttl: 9 };
+    const HIT: CacheStatus = CacheStatus::Hit { ttl: 9, disk: false };
 
     fn head(fields: &[u8]) -> ResponseHead<'_> {
         let variable = Variable { request_id: RequestId(0), age: Some(7), cache_status: HIT, apigw_id: true };

@@ -15,6 +15,7 @@ use super::watch::Watch;
 use crate::config::{Configuration, Finding, Node};
 use crate::observe::admin::Token;
 use crate::plan::{CompileError, compile};
+use crate::storage::StorageError;
 
 /// Why a reload changed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum ReloadError {
     /// Another process has taken over.
     #[error("this process is ending")]
     Ending,
+    /// The keys of encryption at rest.
+    #[error(transparent)]
+    Keys(#[from] StorageError),
     /// The admin token.
     #[error("the admin token: {0}")]
     Token(#[from] std::io::Error),
@@ -68,6 +72,7 @@ impl Gateway {
         }
         let prepared = self.listeners.prepare(&configuration)?;
         let token = self.admin_token.as_ref().map(AdminToken::read).transpose()?;
+        self.storage.reload_keys(&configuration.node.cache)?;
         let plan = compile(&configuration, &self.registries, &self.metrics, self.epoch.mono())?;
         self.listeners.put(prepared);
         self.plan.store(Arc::new(plan));
@@ -110,10 +115,24 @@ fn fixed_changes(begun: &Node, new: &Node) -> impl Iterator<Item = &'static str>
         ("admin", begun.admin != new.admin),
         ("access_log", begun.access_log != new.access_log),
         ("demo", begun.demo != new.demo),
+        ("cache.disk", is_another_disk(begun, new)),
+        ("cache.encryption", is_other_encryption(begun, new)),
         ("upgrade_socket", begun.upgrade_socket != new.upgrade_socket),
         ("shutdown_grace", begun.shutdown_grace != new.shutdown_grace),
     ];
     keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key)
+}
+
+/// Its size may change while the process runs.
+fn is_another_disk(begun: &Node, new: &Node) -> bool {
+    let place = |node: &Node| node.cache.disk.as_ref().map(|disk| (disk.directory.clone(), disk.reads));
+    place(begun) != place(new)
+}
+
+/// Keys may come and go while the process runs.
+fn is_other_encryption(begun: &Node, new: &Node) -> bool {
+    let what = |node: &Node| node.cache.encryption.as_ref().map(|encryption| encryption.everywhere);
+    what(begun) != what(new)
 }
 
 /// Reloads on SIGHUP and when a file changes.

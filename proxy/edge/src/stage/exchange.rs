@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::accept::Connection;
 use super::authorize::Permit;
 use super::mapped::Mapped;
-use super::recall::StorageKey;
+use super::recall::{OnDisk, StorageKey};
 use super::{Ledger, Reply};
 use crate::message::date::Now;
 use crate::message::encode::{CacheStatus, Framing};
@@ -73,6 +73,8 @@ pub struct Exchange<'b> {
     pub permit: Option<Permit>,
     /// Its cache key, kept from the look-up for the store.
     pub key: Option<StorageKey>,
+    /// What the disk has to say, where memory has nothing.
+    pub disk: OnDisk,
     /// It goes forward for itself: no flight to join.
     pub alone: bool,
     /// It asks for a fresh answer in place of the stored one, and may.
@@ -115,6 +117,7 @@ impl<'b> Exchange<'b> {
             captures: Captures::new(),
             permit: None,
             key: None,
+            disk: OnDisk::NotAsked,
             alone: false,
             refreshes: false,
             warns: false,
@@ -144,6 +147,7 @@ impl<'b> Exchange<'b> {
             captures: self.captures,
             permit: self.permit,
             key: self.key,
+            disk: self.disk,
             alone: self.alone,
             refreshes: self.refreshes,
             warns: self.warns,

@@ -54,6 +54,8 @@ pub enum Flow {
 pub enum Need {
     /// The request's body, up to so many bytes.
     Body(u64),
+    /// What is being read from disk.
+    Disk,
     /// A place among those who want the same object: lead, follow, or go alone.
     Flight,
     /// The endpoint's answer, up to the end of its head.

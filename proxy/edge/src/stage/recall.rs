@@ -5,6 +5,7 @@
 //! who can tell which one the origin reads. A hit needs the permit. A client may ask for a fresh answer in place of the
 //! stored one (`refresh.rs`). `docs/caching.md` is the operator's side of it.
 
+mod below;
 mod key;
 mod refresh;
 mod verdict;
@@ -16,6 +17,7 @@ use sluice_cache::flight::Asked;
 use sluice_cache::key::KeyWriter;
 use sluice_cache::{Birth, Entry, Epoch, Fingerprint, Found, KeyRef, Turn};
 
+pub use below::OnDisk;
 pub use key::{encoding_class, header_values, query_name, query_values};
 pub use verdict::{REASONS, Verdict};
 
@@ -100,7 +102,14 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     }
     // Before the look-up: a refresh that begins after it overtakes what is fetched now.
     let turn = cache.turns.now();
-    let verdict = match cache.memory.get(key, exchange.now.mono) {
+    let found = match cache.memory.get(key, exchange.now.mono) {
+        Found::Absent => match below::look(exchange, cache, key) {
+            Some(found) => found,
+            None => return Flow::Await(Need::Disk),
+        },
+        found => found,
+    };
+    let verdict = match found {
         Found::Fresh(entry) => match exchange.permit.take() {
             Some(permit) => return hit(exchange, rule, entry, &permit),
             None => return Flow::Answer(Reply::Fault(Fault::Internal)),
@@ -173,11 +182,12 @@ fn hit(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>, _: &Per
     let lifetime = entry.lifetime();
     let seconds = |ns: u64| (ns / 1_000_000_000) as u32;
     let age = seconds(exchange.now.mono.saturating_sub(lifetime.stored_at_ns));
-    exchange.ledger.recall = Verdict::Hit { age };
+    let disk = exchange.disk.has_found();
+    exchange.ledger.recall = Verdict::Hit { age, disk };
     if rule.shows_status {
         exchange.age = Some(age);
         let ttl = seconds(lifetime.fresh_until_ns.saturating_sub(exchange.now.mono));
-        exchange.cache_status = CacheStatus::Hit { ttl };
+        exchange.cache_status = CacheStatus::Hit { ttl, disk };
     }
     Flow::Answer(Reply::Entry(entry))
 }
@@ -198,8 +208,10 @@ pub struct StorageKey {
     pub fingerprint: Fingerprint,
     /// Its bytes.
     pub bytes: Box<[u8]>,
-    /// The cache's epoch when it was looked up: a flush since then forbids the store.
+    /// The memory's epoch when it was looked up: a flush since then forbids the store.
     pub began: Epoch,
+    /// The same of the disk.
+    pub below: Epoch,
     /// The turn then: a refresh that a client has forced since forbids the store, too.
     pub turn: Turn,
     /// The purges then: one since then that covers the answer forbids the store, too.
@@ -211,9 +223,10 @@ pub struct StorageKey {
 impl StorageKey {
     /// For a fetch that begins now.
     fn new(key: KeyRef<'_>, cache: &StageCache, turn: Turn) -> Self {
-        let (began, birth) = (cache.memory.epoch(), cache.memory.bans().birth());
+        let (began, below) = (cache.memory.epoch(), cache.disk.epoch());
+        let birth = cache.memory.bans().birth();
         let KeyRef { fingerprint, bytes } = key;
-        Self { fingerprint, bytes: bytes.into(), began, turn, birth, notes: Box::default() }
+        Self { fingerprint, bytes: bytes.into(), began, below, turn, birth, notes: Box::default() }
     }
 
     /// When the answer is asked for, in flushes and purges.

@@ -10,6 +10,14 @@ pub(crate) const BASE: &str = r#"
 [limits]
 [timeouts]
 [cache]
+[cache.disk]
+directory = "cache"
+size = "1 GB"
+[cache.encryption]
+current = 1
+[[cache.encryption.key]]
+id = 1
+file = "cache.key"
 [throttle]
 [admin]
 address = "127.0.0.1:9901"

@@ -20,6 +20,11 @@ pub struct Told {
 
 /// Asks over a UNIX socket, as soon as somebody listens there.
 pub fn ask(socket: &Path, method: &str, path: &str) -> Told {
+    send(socket, method, path, "")
+}
+
+/// The same with a body.
+pub fn send(socket: &Path, method: &str, path: &str, body: &str) -> Told {
     let mut connected = UnixStream::connect(socket);
     eventually("the admin listener", || {
         if connected.is_err() {
@@ -29,7 +34,11 @@ pub fn ask(socket: &Path, method: &str, path: &str) -> Told {
     });
     let mut stream = connected.unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+    let request = match body {
+        "" => format!("{head}\r\n"),
+        body => format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()),
+    };
     stream.write_all(request.as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();

@@ -5,6 +5,7 @@
 
 pub(super) mod api;
 pub(super) mod cache;
+pub(super) mod disk;
 pub(super) mod front;
 pub(super) mod node;
 pub(super) mod stage;

@@ -1,7 +1,9 @@
 //! Keys of the node: the top of the file, limits, timeouts, cache, throttle, admin, logs, demo.
 
 use super::Absent::{Empty, Flag, Integer, Text, Unset};
-use super::{DAY, FILE, Form, KIB, Key, Kind, MIB, NETWORK, PROFILES, SOCKET, Section, TIB, api, front, millis, secs};
+use super::{
+    DAY, FILE, Form, KIB, Key, Kind, MIB, NETWORK, PROFILES, SOCKET, Section, TIB, api, disk, front, millis, secs,
+};
 
 /// The whole file.
 pub(crate) static ROOT: Section = Section {
@@ -145,7 +147,7 @@ pub(crate) static CACHE: Key = Key::new(
     Kind::Table(&Section {
         title: "[cache]",
         doc: "The node's share for response caches. Which stage caches, and how, is said at the stage.",
-        keys: &[&MEMORY, &OBJECT_SIZE_LIMIT, &TAG_HEADERS],
+        keys: &[&MEMORY, &OBJECT_SIZE_LIMIT, &TAG_HEADERS, &disk::DISK, &disk::ENCRYPTION],
     }),
     Unset("the defaults of its keys"),
     "The node's share for response caches.",
@@ -154,7 +156,7 @@ pub(crate) static MEMORY: Key = Key::new(
     "memory",
     Kind::Size(MIB, 16 * TIB),
     Text("512 MiB"),
-    "Memory for the caches of all stages together; the sum of their `cache_cluster_size` may not pass it.",
+    "Memory for the caches of all stages together; the sum of their `cache_cluster_size` may not pass it, or of their `cache_memory` where there is a disk.",
 );
 pub(crate) static OBJECT_SIZE_LIMIT: Key = Key::new(
     "object_size_limit",

@@ -1,7 +1,7 @@
 //! Keys of stages and of what they set per method.
 
 use super::Absent::{Empty, Flag, Text, Unset};
-use super::{Form, Key, Kind, MIB, NETWORK, Section, TIB, cache, secs};
+use super::{Form, Key, Kind, MIB, NETWORK, Section, TIB, cache, disk, secs};
 
 pub(crate) static STAGE: Section = Section {
     title: "[api.stage.NAME]",
@@ -11,6 +11,7 @@ pub(crate) static STAGE: Section = Section {
         &cache::DEPLOYMENT_ID,
         &CACHE_CLUSTER_ENABLED,
         &CACHE_CLUSTER_SIZE,
+        &disk::CACHE_MEMORY,
         &CACHING_ENABLED,
         &CACHE_TTL,
         &cache::CACHE_STATUSES,
@@ -45,7 +46,7 @@ pub(crate) static CACHE_CLUSTER_SIZE: Key = Key::new(
     "cache_cluster_size",
     Kind::Size(MIB, 16 * TIB),
     Text("0.5 GB"),
-    "Memory for the stage's cache: one of AWS's sizes (0.5, 1.6, 6.1, 13.5, 28.4, 58.2, 118, 237 GB) or any other.",
+    "Memory for the stage's cache, or memory and disk where there is a `[cache.disk]`: one of AWS's sizes (0.5, 1.6, 6.1, 13.5, 28.4, 58.2, 118, 237 GB) or any other.",
 )
 .aws("cacheClusterSize");
 pub(crate) static CACHING_ENABLED: Key = Key::new(

@@ -21,7 +21,7 @@ pub(super) struct ApiDraft {
     pub(super) api: Api,
     pub(super) at: Mark,
     /// The sizes of its stages' caches.
-    pub(super) caches: Vec<Located<u64>>,
+    pub(super) caches: Vec<Located<stage::CacheShare>>,
 }
 
 /// Every API, in the order of the file, found by id.

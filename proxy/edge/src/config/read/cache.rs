@@ -65,11 +65,6 @@ impl CacheKeys {
             let help = format!("set {} = true, or remove it", self.require.name);
             table.report().strict(profile, &rules::NO_EFFECT, at, message, help);
         }
-        if let Some(at) = table.written(self.encrypted).filter(|_| settings.cache_data_encrypted) {
-            let message = "entries are kept in memory only, and memory is not sealed";
-            let help = "mind who can read the process's memory, core dumps and swap";
-            table.report().warning(&rules::UNSEALED_MEMORY, at, message, help);
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod api;
 mod cache;
 mod cache_key;
+mod disk;
 mod domain;
 mod http;
 mod integration;

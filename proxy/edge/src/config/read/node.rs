@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnetwork::IpNetwork;
 use sluice_api::{Profile, Throttle};
 
+use super::disk;
 use super::network;
 use super::settings::{Rates, one_second};
 use crate::config::keys::{Key, node as keys};
@@ -124,7 +125,8 @@ fn cache(root: &Table<'_>) -> CacheBudget {
             let message = format!("'tag_headers' names {} fields", tag_headers.len());
             table.report().error(&rules::CACHE_BUDGET, table.place(&keys::TAG_HEADERS), &message, "name at most four");
         }
-        CacheBudget { memory, object_size_limit, tag_headers }
+        let (disk, encryption) = (disk::disk(&table), disk::encryption(&table));
+        CacheBudget { memory, object_size_limit, tag_headers, disk, encryption }
     })
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use sluice_api::ApiId;
 
 use super::api::Apis;
+use super::disk;
 use crate::config::keys::{front, node as keys};
 use crate::config::model::{AdminEndpoint, Domain, Listener, Node};
 use crate::config::report::{Mark, Report};
@@ -23,6 +24,7 @@ pub(super) fn check(
     let report = root.report();
     addresses(root, node, listeners);
     budget(node, apis, report);
+    disk::check(node, apis, report);
     stages(apis, report);
     certificates(node, domains, listeners, report);
     shadowed_hosts(node, apis, domains, report);
@@ -58,7 +60,7 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 fn budget(node: &Node, apis: &Apis, report: &Report<'_>) {
     let mut sum: u64 = 0;
     for cache in apis.drafts.iter().flat_map(|draft| &draft.caches) {
-        sum = sum.saturating_add(cache.value);
+        sum = sum.saturating_add(cache.value.in_memory(node.cache.disk.is_some()));
         if sum > node.cache.memory {
             let (sum, memory) = (show_size(sum), show_size(node.cache.memory));
             let message = format!("the stages' caches take {sum} up to here, and [cache] memory is {memory}");

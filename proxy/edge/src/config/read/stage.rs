@@ -12,7 +12,7 @@ use super::api::MethodDraft;
 use super::policy::{self, PolicyKeys};
 use super::settings::Rates;
 use super::{cache, cache_key, variables};
-use crate::config::keys::{Key, api, cache as cache_keys, stage as keys};
+use crate::config::keys::{Key, api, cache as cache_keys, disk as disk_keys, stage as keys};
 use crate::config::nearest::did_you_mean;
 use crate::config::report::Mark;
 use crate::config::rules;
@@ -36,12 +36,32 @@ struct SettingsDraft {
     settings: MethodSettings,
 }
 
+/// The size of a stage's cache.
+pub(super) struct CacheShare {
+    /// Memory and disk.
+    pub(super) whole: u64,
+    /// Of it memory, if that was written.
+    pub(super) memory: Option<u64>,
+    /// Some of its entries are to be sealed.
+    pub(super) sealed: bool,
+}
+
+impl CacheShare {
+    pub(super) fn in_memory(&self, is_there_a_disk: bool) -> u64 {
+        if is_there_a_disk { sluice_api::memory_share(self.whole, self.memory) } else { self.whole }
+    }
+
+    pub(super) fn on_disk(&self) -> u64 {
+        self.whole - self.in_memory(true)
+    }
+}
+
 /// Reads the stages of an API, and the sizes of their caches.
 pub(super) fn read_all(
     api: &Table<'_>,
     profile: Profile,
     methods: &[MethodDraft],
-) -> (BTreeMap<StageName, Stage>, Vec<Located<u64>>) {
+) -> (BTreeMap<StageName, Stage>, Vec<Located<CacheShare>>) {
     let mut stages = BTreeMap::new();
     let mut caches = Vec::new();
     let callers = api_callers(api);
@@ -50,8 +70,10 @@ pub(super) fn read_all(
             Ok(name) => {
                 let stage = read(name.clone(), &table, profile, methods, &callers.value);
                 if stage.cache_cluster_enabled {
-                    caches
-                        .push(Located { at: table.place(&keys::CACHE_CLUSTER_SIZE), value: stage.cache_cluster_size });
+                    let (whole, memory) = (stage.cache_cluster_size, stage.cache_memory);
+                    let mut settings = stage.methods.values().chain([&stage.defaults]);
+                    let value = CacheShare { whole, memory, sealed: settings.any(|s| s.cache_data_encrypted) };
+                    caches.push(Located { at: table.place(&keys::CACHE_CLUSTER_SIZE), value });
                 }
                 stages.insert(name, stage);
             }
@@ -110,6 +132,7 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
         variables,
         cache_cluster_enabled: cluster,
         cache_cluster_size: table.size(&keys::CACHE_CLUSTER_SIZE).unwrap_or_default(),
+        cache_memory: table.size(&disk_keys::CACHE_MEMORY),
         cache_invalidation_callers: callers.unwrap_or_else(|| frame.callers.to_vec()),
         deployment_id: cache::label(table, &cache_keys::DEPLOYMENT_ID, "-_.", 64),
         defaults: frame.defaults,

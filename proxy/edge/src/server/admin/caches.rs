@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 use sluice_cache::Entry;
-use sluice_cache::invalidate::{self, Force, NotDurable, Purge, Target, Volatile};
+use sluice_cache::invalidate::{self, Force, NotDurable, Purge, Target};
 use sluice_cache::notes::NotesRef;
 use sluice_cache::tier::memory::Swept;
 
@@ -57,12 +57,32 @@ pub(super) fn status(gateway: &Gateway, request: &AdminRequest) -> AdminResponse
     match meant(&plan, &scope) {
         Ok(caches) => {
             let caches: Vec<Value> = caches.into_iter().map(|cached| figures(gateway, cached)).collect();
-            AdminResponse::json(200, &json!({ "caches": caches }))
+            AdminResponse::json(200, &json!({ "caches": caches, "disks": disks(gateway) }))
         }
         // Nothing to tell is no mistake where nothing was asked for.
         Err(_) if scope == Scope::default() => AdminResponse::json(200, &json!({ "caches": [] })),
         Err(bad) => bad.into(),
     }
+}
+
+/// Each store, open or not.
+fn disks(gateway: &Gateway) -> Vec<Value> {
+    let Some(disks) = &gateway.storage.disks else { return Vec::new() };
+    let open = disks.stats().into_iter().map(|(name, stats)| {
+        json!({
+            "store": name,
+            "state": stats.health.as_str(),
+            "entries": stats.entries,
+            "index_bytes": stats.index_bytes,
+            "bytes": stats.segments * u64::from(stats.segment_bytes),
+            "capacity": stats.capacity,
+            "queue_bytes": stats.queue_bytes,
+            "recovered": stats.recovered.0,
+            "to_recover": stats.recovered.1,
+        })
+    });
+    let missing = disks.missing().into_iter().map(|name| json!({ "store": name, "state": "not-open" }));
+    open.chain(missing).collect()
 }
 
 fn figures(gateway: &Gateway, Cached { api, stage, cache, .. }: Cached<'_>) -> Value {
@@ -85,6 +105,7 @@ fn figures(gateway: &Gateway, Cached { api, stage, cache, .. }: Cached<'_>) -> V
         "bans": memory.bans().len(),
         "fetches": cache.flights.len(),
         "fetch_bytes": cache.flights.buffered_bytes(),
+        "disk_bytes": cache.disk.space().map(|space| space.bytes()),
     })
 }
 
@@ -141,9 +162,9 @@ fn purge_one(gateway: &Gateway, cached: &Cached<'_>, purge: Purge) -> Result<Swe
     let (cache, now) = (cached.cache, gateway.epoch.mono());
     if purge.target == Target::Everything && purge.force == Force::Hard {
         let swept = Swept { entries: cache.memory.entries(), bytes: cache.memory.bytes() };
-        return flush_cache(cache).map(|()| swept);
+        return flush_cache(gateway, cache).map(|()| swept);
     }
-    invalidate::purge(&cache.memory, &Volatile, &gateway.hasher, purge, now)
+    invalidate::purge(&cache.memory, &cache.disk.durable(&gateway.hasher), &gateway.hasher, purge, now)
 }
 
 /// One page of what a purge would take: whole parts of the caches, until enough is listed.
@@ -204,15 +225,15 @@ pub(super) fn flush(gateway: &Gateway, request: &AdminRequest) -> AdminResponse 
     let Some(stage) = api.stages.iter().find(|stage| *stage.name == *name) else {
         return AdminResponse::error(404, "Invalid stage identifier specified");
     };
-    match stage.cache.as_ref().map_or(Ok(()), flush_cache) {
+    match stage.cache.as_ref().map_or(Ok(()), |cache| flush_cache(gateway, cache)) {
         Ok(()) => AdminResponse::empty(202),
         Err(error) => AdminResponse::error(500, &error.to_string()),
     }
 }
 
 /// Forgets everything at once; a thread gives the memory back.
-fn flush_cache(cache: &Arc<StageCache>) -> Result<(), NotDurable> {
-    let flushed = invalidate::flush(&cache.memory, &Volatile);
+fn flush_cache(gateway: &Gateway, cache: &Arc<StageCache>) -> Result<(), NotDurable> {
+    let flushed = invalidate::flush(&cache.memory, &cache.disk.durable(&gateway.hasher));
     let cache = cache.clone();
     let drain = move || while cache.memory.drain_some(SLICE) > 0 {};
     // Should there be no thread, the next flush frees what this one has left.

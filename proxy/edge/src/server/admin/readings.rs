@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sluice_cache::invalidate::{Force, TargetKind};
 
+use super::disks;
 use crate::observe::metrics::{Labels, Reading, ReadingKind};
 use crate::plan::StageCache;
 use crate::server::gateway::Gateway;
@@ -11,7 +12,7 @@ use crate::server::gateway::Gateway;
 /// A stage's cache in one figure.
 type Figure = fn(&StageCache) -> u64;
 
-const FIGURES: [(&str, &str, ReadingKind, Figure); 6] = [
+const FIGURES: [(&str, &str, ReadingKind, Figure); 8] = [
     ("cache_bytes", "Bytes that a stage's cache takes in memory.", ReadingKind::Gauge, |c| c.memory.bytes()),
     ("cache_entries", "Entries of a stage's cache in memory.", ReadingKind::Gauge, |c| c.memory.entries()),
     ("cache_capacity_bytes", "Bytes that a stage's cache may take.", ReadingKind::Gauge, |c| c.memory.capacity()),
@@ -24,6 +25,12 @@ const FIGURES: [(&str, &str, ReadingKind, Figure); 6] = [
     ),
     ("cache_entries_purged", "Entries that purges have taken.", ReadingKind::Counter, |c| {
         c.memory.departures().purged()
+    }),
+    ("cache_disk_share_bytes", "Bytes that a stage's cache takes on disk.", ReadingKind::Gauge, |c| {
+        c.disk.space().map_or(0, |space| space.bytes())
+    }),
+    ("cache_disk_reads_late", "Reads from disk that took too long: they were misses.", ReadingKind::Counter, |c| {
+        c.disk.late()
     }),
 ];
 
@@ -40,6 +47,7 @@ pub fn watch(gateway: &Arc<Gateway>) {
         kind: ReadingKind::Counter,
         read: Box::new(caches(gateway, purges)),
     });
+    disks::watch(gateway);
     access_log(gateway);
 }
 

@@ -103,6 +103,7 @@ fn hand_over(channel: &mut Channel, version: u32, gateway: &Arc<Gateway>) -> Res
         }
     };
     gateway.life.leave(sockets, gateway.epoch.mono());
+    gateway.storage.close_aside();
     drop(no_reload);
     tracing::info!(open, "another process serves; this one ends with its last connection");
     settle(channel, &reserve, gateway)

@@ -13,10 +13,12 @@ pub enum Verdict {
     None,
     /// The method is not cached.
     Off,
-    /// Answered from memory.
+    /// Answered from the cache.
     Hit {
         /// Seconds since it was stored.
         age: u32,
+        /// It came from disk.
+        disk: bool,
     },
     /// Nothing is stored under the key.
     Miss,

@@ -144,6 +144,43 @@ pub(super) const FILE: &[Case] = &[
             object_size_limit = "2 MiB" # <-
         "#,
     ),
+    error(
+        "bad-value",
+        r#"
+            [cache.disk]
+            directory = "cache"
+            size = "1 GB"
+            [cache.encryption]
+            current = 2 # <-
+            [[cache.encryption.key]]
+            id = 1
+            env = "KEY"
+        "#,
+    ),
+    error(
+        "bad-value",
+        r#"
+            [cache.disk]
+            directory = "cache"
+            size = "1 GB"
+            [cache.encryption]
+            current = 1
+            [[cache.encryption.key]] # <-
+            id = 1
+            env = "KEY"
+            file = "key"
+        "#,
+    ),
+    error(
+        "no-effect",
+        r#"
+            [cache.encryption] # <-
+            current = 1
+            [[cache.encryption.key]]
+            id = 1
+            env = "KEY"
+        "#,
+    ),
     only_aws(
         "beyond-aws",
         Warning,

@@ -226,12 +226,78 @@ pub(super) const STAGES: &[Case] = &[
         ),
     ),
     warning(
-        "unsealed-memory",
+        "unsealed",
         mock!(
             r#"
             [api.stage.p]
             cache_cluster_enabled = true
-            cache_data_encrypted = true # <-
+            cache_cluster_size = "8 MiB" # <-
+            cache_data_encrypted = true
+        "#
+        ),
+    ),
+    error(
+        "unsealed",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_cluster_size = "0.5 GB" # <-
+            method."GET /".cache_data_encrypted = true
+            [cache.disk]
+            directory = "cache"
+            size = "1 GB"
+        "#
+        ),
+    ),
+    error(
+        "cache-budget",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_cluster_size = "2 GB" # <-
+            [cache.disk]
+            directory = "cache"
+            size = "1 GB"
+        "#
+        ),
+    ),
+    error(
+        "cache-budget",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_cluster_size = "32 MiB" # <-
+            [cache.disk]
+            directory = "cache"
+            size = "1 GB"
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_cluster_size = "32 MiB" # <-
+            cache_memory = "1 MiB"
+        "#
+        ),
+    ),
+    warning(
+        "index-memory",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_cluster_size = "58.2 GB" # <-
+            cache_memory = "64 MiB"
+            [cache.disk]
+            directory = "cache"
+            size = "60 GB"
         "#
         ),
     ),

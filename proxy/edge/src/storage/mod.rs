@@ -1,0 +1,146 @@
+//! The disk under the stages' caches: which stores there are, which stage has which part of one, and who looks after
+//! them.
+//!
+//! `cache/src/tier/disk` is the store itself. Small stages share one, a stage from [`OWN_STORE`] on has its own. All lie
+//! under one directory, which also holds the secret that the keys' fingerprints are made with: without it nothing that
+//! an earlier process stored could be found again.
+//!
+//! A store that cannot be opened (another process has it, its disk is away) is tried again every second; until then its
+//! stages serve from memory.
+
+mod disks;
+mod events;
+mod secret;
+mod stage_disk;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use sluice_cache::invalidate::Bans;
+use sluice_cache::key::SECRET_LEN;
+use sluice_cache::seal::{Keyring, KeyringError, Keys, MemorySeal};
+use sluice_cache::{MemoryTier, Sequence};
+use thiserror::Error;
+
+use crate::config::CacheBudget;
+use crate::message::date::Epoch;
+
+pub use disks::{Disks, Shelf, Shelved, Shelves};
+use secret::{SecretError, key_secret};
+pub use stage_disk::{Looked, StageDisk};
+
+/// From this share on a stage has a store of its own, bytes: AWS's 6.1 GB.
+pub const OWN_STORE: u64 = 6_100_000_000;
+
+/// What lies below the caches' memory, and how memory itself is kept.
+#[derive(Debug, Default)]
+pub struct Storage {
+    /// The stores, where the node has a disk for them.
+    pub disks: Option<Disks>,
+    keyring: Option<Arc<Keyring>>,
+    /// Memory is sealed too.
+    everywhere: bool,
+    closing: AtomicBool,
+}
+
+/// Why the gateway has no caches to start with.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// The fingerprints' secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// No randomness.
+    #[error("the system gives no random bytes: {0}")]
+    Random(std::io::Error),
+    /// The keys of encryption at rest.
+    #[error("[cache.encryption]: {0}")]
+    Keys(#[from] KeyringError),
+}
+
+impl Storage {
+    /// As the configuration says. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// The keys cannot be had.
+    pub fn new(cache: &CacheBudget, clock: Epoch) -> Result<Self, StorageError> {
+        let keyring = cache.encryption.as_ref().map(|e| Keys::load(&e.sources, e.current)).transpose()?;
+        let keyring = keyring.map(|keys| Arc::new(Keyring::new(keys)));
+        let disks = cache.disk.as_ref().map(|disk| Disks::new(&disk.directory, disk.reads, keyring.clone(), clock));
+        let everywhere = cache.encryption.as_ref().is_some_and(|encryption| encryption.everywhere);
+        Ok(Self { disks, keyring, everywhere, closing: AtomicBool::new(false) })
+    }
+
+    /// The secret of the keys' fingerprints: kept beside a disk, or `new`.
+    ///
+    /// # Errors
+    /// It cannot be read, kept or made.
+    pub fn key_secret(
+        cache: &CacheBudget,
+        new: impl FnOnce() -> std::io::Result<[u8; SECRET_LEN]>,
+    ) -> Result<[u8; SECRET_LEN], StorageError> {
+        match &cache.disk {
+            Some(disk) => Ok(key_secret(&disk.directory, new)?),
+            None => new().map_err(StorageError::Random),
+        }
+    }
+
+    /// Reads the keys again: new entries are sealed with the current one from now on.
+    ///
+    /// # Errors
+    /// They cannot be had; those that there were stay.
+    pub fn reload_keys(&self, cache: &CacheBudget) -> Result<(), StorageError> {
+        if let (Some(keyring), Some(encryption)) = (&self.keyring, &cache.encryption) {
+            keyring.replace(Keys::load(&encryption.sources, encryption.current)?)?;
+        }
+        Ok(())
+    }
+
+    /// A memory tier for entries that may have come from an earlier process: its purges are numbered on from `now_ns`.
+    pub fn memory(&self, capacity: u64, object_limit: u64, now_ns: u64) -> MemoryTier {
+        let bans = Arc::new(Bans::starting_at(Sequence(now_ns)));
+        let seal = self.everywhere.then(MemorySeal::random);
+        match seal {
+            Some(Ok(seal)) => MemoryTier::sealed(seal, bans, capacity, object_limit),
+            // Without randomness nothing is kept rather than kept in the clear.
+            Some(Err(error)) => {
+                tracing::error!(%error, "a cache keeps nothing");
+                MemoryTier::under(bans, 0, 0)
+            }
+            None => MemoryTier::under(bans, capacity, object_limit),
+        }
+    }
+
+    /// Begins to close, while requests go on from memory.
+    pub fn close_aside(self: &Arc<Self>) {
+        if self.disks.is_none() || self.closing.swap(true, Relaxed) {
+            return;
+        }
+        let storage = Arc::clone(self);
+        let close = move || storage.close();
+        // Should there be no thread, the end of the process closes them.
+        let _ = std::thread::Builder::new().name("disk-close".into()).spawn(close);
+    }
+
+    /// Writes what is queued and gives the directories up. Blocks until that is done.
+    pub fn close(&self) {
+        if let Some(disks) = &self.disks {
+            disks.close();
+        }
+    }
+}
+
+/// Large stages have stores of their own, the others share one.
+pub fn shelves(stages: impl Iterator<Item = Shelved>) -> Shelves {
+    let (large, small): (Vec<Shelved>, Vec<Shelved>) = stages.partition(|stage| stage.share >= OWN_STORE);
+    let own = large.into_iter().map(|stage| Shelf {
+        // Neither an API's id nor a stage's name has a dot or a slash at its edges.
+        name: stage.name.replace('/', "."),
+        capacity: stage.share,
+        stages: vec![stage],
+    });
+    let capacity = small.iter().map(|stage| stage.share).sum();
+    let pool = (!small.is_empty()).then(|| Shelf { name: POOL.into(), capacity, stages: small });
+    own.chain(pool).collect()
+}
+
+const POOL: &str = "pool";
