@@ -48,12 +48,11 @@ impl Space {
         if !self.shared.watch.is_ready() {
             return Probe::Absent;
         }
-        let Some(place) = self.shared.index.get(slot) else { return Probe::Absent };
+        let Some(place) = self.shared.index.hit(slot) else { return Probe::Absent };
         let Some(segment) = self.shared.segments.find(place.segment) else { return Probe::Absent };
         if !self.core.reaches(self.core.epoch(), segment.number) {
             return Probe::Absent;
         }
-        self.shared.index.mark_hit(slot);
         if !self.shared.direct
             && place.bytes() <= INLINE_LIMIT
             && let Some(raw) = reader::read_cached(&segment, place)

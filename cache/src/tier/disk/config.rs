@@ -111,6 +111,16 @@ pub enum OpenError {
         /// What would do.
         least: u64,
     },
+    /// A file descriptor is needed for each segment.
+    #[error(
+        "{needed} open files are needed, and this process may have {limit}: raise its limit (LimitNOFILE, ulimit -n)"
+    )]
+    OpenFiles {
+        /// For all segments, and some for everything else.
+        needed: u64,
+        /// What the system allows.
+        limit: u64,
+    },
     /// Segments of an impossible size.
     #[error("segments of {0} bytes: a multiple of 4096 between 65536 and 67108864 is needed")]
     SegmentSize(u32),

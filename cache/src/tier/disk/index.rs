@@ -95,14 +95,14 @@ impl Index {
         shard.find(hash(slot.tag()), |cell| tag(cell) == slot.tag()).map(|cell| Place::unpacked(cell.1))
     }
 
-    /// Notes that a version was of use, which keeps it when its segment is evicted.
-    pub(super) fn mark_hit(&self, slot: Slot) {
-        let Some(shard) = self.shard(slot) else { return };
-        let shard = shard.read();
-        match shard.find(hash(slot.tag()), |cell| tag(cell) == slot.tag()) {
-            Some(cell) if cell.0.load(Relaxed) & HIT == 0 => drop(cell.0.fetch_or(HIT, Relaxed)),
-            _ => {}
+    /// The same for a hit: it is noted that the version was of use, which keeps it when its segment is evicted.
+    pub(super) fn hit(&self, slot: Slot) -> Option<Place> {
+        let shard = self.shard(slot)?.read();
+        let cell = shard.find(hash(slot.tag()), |cell| tag(cell) == slot.tag())?;
+        if cell.0.load(Relaxed) & HIT == 0 {
+            cell.0.fetch_or(HIT, Relaxed);
         }
+        Some(Place::unpacked(cell.1))
     }
 
     /// Whether `place` is a key's current version, and was hit.
@@ -215,7 +215,7 @@ mod tests {
         let (index, slot) = (Index::new(), Slot::of(1, Fingerprint(5)));
         index.insert(slot, place(3, 9));
         assert!(!index.is_hot(slot, place(3, 9)));
-        index.mark_hit(slot);
+        index.hit(slot);
         assert!(index.is_hot(slot, place(3, 9)) && !index.is_hot(slot, place(3, 8)));
         index.insert(slot, place(4, 9));
         assert!(!index.is_hot(slot, place(4, 9)));

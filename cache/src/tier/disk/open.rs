@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{channel, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::Store;
 use super::buffer::{PAGE, PageBuffer};
 use super::config::{Config, OpenError, Reads};
@@ -24,6 +26,8 @@ use super::writer::Writer;
 
 /// The file whose lock is the directory's.
 const LOCK: &str = "lock";
+/// Descriptors for everything but segments.
+const OTHER_FILES: u64 = 512;
 /// The largest segment, bytes: what a slot of the index can tell.
 const SEGMENT_LARGEST: u32 = 64 << 20;
 const SEGMENT_SMALLEST: u32 = 64 << 10;
@@ -34,6 +38,7 @@ pub(super) fn open(config: &Config) -> Result<Store, OpenError> {
     let failed = |what| move |error| OpenError::Io { what, path: directory.clone(), error };
     std::fs::create_dir_all(directory).map_err(failed("making"))?;
     let lock = claim(directory)?;
+    allow_open_files(config)?;
     let files = Arc::new(RealDirectory::new(directory, config.reads == Reads::Direct));
     let mut store = open_in(files, config)?;
     store.lock = Some(lock);
@@ -66,6 +71,21 @@ pub(super) fn open_in(directory: Arc<dyn DirectoryIo>, config: &Config) -> Resul
     match start(&mut store, config, journal_writer) {
         Ok(()) => Ok(store),
         Err(error) => Err(OpenError::Io { what: "starting threads for", path: config.directory.clone(), error }),
+    }
+}
+
+/// Every segment is open all the time. The process may have as many files as the system lets it ask for.
+fn allow_open_files(config: &Config) -> Result<(), OpenError> {
+    let needed = config.capacity / u64::from(config.segment_bytes.max(1)) + OTHER_FILES;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    match maximum {
+        Some(limit) if limit < needed => Err(OpenError::OpenFiles { needed, limit }),
+        _ if raised.is_err() => Err(OpenError::OpenFiles { needed, limit: current.unwrap_or_default() }),
+        _ => Ok(()),
     }
 }
 
