@@ -6,7 +6,7 @@
 //! Ten million entries need 6 GB. Instructions: the same under
 //! `valgrind --tool=callgrind --toggle-collect="*Filled*ask*"`.
 
-#![expect(clippy::unwrap_used, reason = "the inputs are constants")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the inputs are constants")]
 
 use std::hint::black_box;
 use std::sync::Arc;
