@@ -34,7 +34,7 @@ check: needs ## Check config/sluice.toml and report every finding
 	cargo run --profile $(PROFILE) -p sluice -- check $(CONFIG)
 
 .PHONY: test
-test: lint units doctests ## Formatting, lints, all tests
+test: lint units doctests cache-tests ## Formatting, lints, all tests
 
 .PHONY: lint
 lint: needs ## Formatting and clippy, warnings denied
@@ -53,6 +53,11 @@ endif
 gates: needs ## The disk tier's gates at full length: kills, power cuts, full and failing disks, flipped bits (minutes)
 	SLUICE_GATES=1 cargo test --locked -p sluice-cache --lib tier::disk
 	SLUICE_GATES=1 cargo test --locked -p sluice-cache --test disk_gates -- --nocapture
+
+.PHONY: cache-tests
+cache-tests: needs ## The HTTP caching tests of cache-tests.fyi, from npm, against a gateway under cache_mode = "rfc9111"
+	cargo build --locked -p sluice
+	.ci/cache-tests $(TARGET)/debug/sluice
 
 .PHONY: doctests
 doctests: needs ## The examples in the documentation

@@ -64,6 +64,20 @@ impl Ttl {
     }
 }
 
+impl Ttl {
+    /// The same, and how it may be served after its end.
+    #[must_use]
+    pub const fn with(self, grace: origin::Grace, stored_at_ns: u64) -> Lifetime {
+        let lifetime = self.from(stored_at_ns);
+        let end = lifetime.fresh_until_ns;
+        Lifetime {
+            revalidate_until_ns: end.saturating_add(grace.stale_while_revalidate as u64 * NS_PER_SECOND),
+            error_until_ns: end.saturating_add(grace.stale_if_error as u64 * NS_PER_SECOND),
+            ..lifetime
+        }
+    }
+}
+
 impl Default for Ttl {
     fn default() -> Self {
         Self::DEFAULT

@@ -4,6 +4,7 @@
 //! what an origin cannot mean differently is not kept twice.
 
 use super::members;
+use crate::key::VARIANT;
 
 /// Names that an answer varies by, lower case, sorted, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,6 +43,29 @@ impl Vary {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// The status of what stands under a key whose answers vary: no answer, but the names by which they do. No origin's answer
+/// has it.
+pub const MARKER: u16 = 999;
+
+/// The key of the answer to requests with the same values of the fields that it varies by. `values` gives a request's
+/// values of a field by its name in lower case.
+#[must_use]
+pub fn variant_key<'v>(primary: &[u8], names: &Vary, mut values: impl FnMut(&str) -> Vec<&'v [u8]>) -> Vec<u8> {
+    let mut key = [primary, &[VARIANT]].concat();
+    let mut part = |bytes: &[u8]| {
+        // Names and values come out of heads, which are far shorter than 4 GiB.
+        key.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+        key.extend_from_slice(bytes);
+    };
+    for name in names.names() {
+        let values = values(name);
+        part(name.as_bytes());
+        part(if values.is_empty() { b"" } else { b"+" });
+        part(&normalised(name, values));
+    }
+    key
 }
 
 fn name(member: &[u8]) -> Option<Box<str>> {
@@ -93,6 +117,18 @@ mod tests {
         assert_eq!(names(&["Foo", "*"]), Err(VariesByAnything));
         let many: Vec<String> = (0..=NAMES_LIMIT).map(|n| format!("x-{n}")).collect();
         assert!(Vary::parse(many.iter().map(|name| name.as_bytes())).is_err());
+    }
+
+    #[test]
+    fn a_variant_is_its_names_and_values_and_an_absent_one_is_not_an_empty_one() {
+        let vary = Vary::parse([&b"a, b"[..]]).unwrap();
+        let of = |a: &'static [&'static [u8]], b: &'static [&'static [u8]]| {
+            variant_key(b"k", &vary, |name| if name == "a" { a.to_vec() } else { b.to_vec() })
+        };
+        assert_eq!(of(&[b"1"], &[]), of(&[b"1"], &[]));
+        assert!(of(&[], &[]).starts_with(&[b'k', VARIANT]));
+        let all = [of(&[], &[]), of(&[b""], &[]), of(&[], &[b""]), of(&[b"1"], &[]), of(&[], &[b"1"])];
+        assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use integration::{
 };
 pub use method::{Method, Verb, VerbError};
 pub use path::{PathError, ResourcePath, Segment};
-pub use stage::{MethodKey, MethodSettings, Stage, Throttle, UnauthorizedCacheControl, memory_share};
+pub use stage::{CacheMode, MethodKey, MethodSettings, Stage, Throttle, UnauthorizedCacheControl, memory_share};
 pub use status::{StatusPattern, StatusPatternError};
 
 use std::collections::BTreeMap;

@@ -55,6 +55,18 @@ pub struct MethodSettings {
     pub caching_enabled: bool,
     /// `cacheTtlInSeconds`: 0 to 3600 s, 300 s; 0 is off.
     pub cache_ttl: Duration,
+    /// Whose word holds on what is stored and for how long.
+    pub cache_mode: CacheMode,
+    /// Under [`CacheMode::Rfc9111`] no answer lives longer; `None`: as long as the origin says.
+    pub cache_ttl_cap: Option<Duration>,
+    /// For how long after its end an answer may be served while a new one is fetched.
+    pub stale_while_revalidate: Duration,
+    /// The same where no new one can be had.
+    pub stale_if_error: Duration,
+    /// In the last so much of its time an answer is fetched anew, at a moment of its own.
+    pub early_refresh: Duration,
+    /// Conditions, ranges and HEAD are answered from stored answers to GET, and these are validated.
+    pub derived_answers: bool,
     /// Times to live of single statuses, 0 to 3600 s; 0: not stored.
     pub cache_statuses: BTreeMap<StatusPattern, Duration>,
     /// Which parts of the request are in the key; `None`: the profile's default.
@@ -69,6 +81,30 @@ pub struct MethodSettings {
     pub unauthorized_cache_control: UnauthorizedCacheControl,
     /// `throttlingRateLimit` and `throttlingBurstLimit`.
     pub throttle: Option<Throttle>,
+}
+
+/// Who says what is stored, and for how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheMode {
+    /// The method's settings.
+    #[default]
+    Ttl,
+    /// The origin, by RFC 9111.
+    Rfc9111,
+}
+
+impl CacheMode {
+    /// Their names.
+    pub const NAMES: &'static [&'static str] = &["ttl", "rfc9111"];
+
+    /// The mode of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "ttl" => Some(Self::Ttl),
+            "rfc9111" => Some(Self::Rfc9111),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes of a request for a fresh answer by a caller who may not ask for one.

@@ -72,7 +72,8 @@ pub fn judge(answer: &Answer<'_>, received: Received, grace: Grace) -> Result<Te
         return Err(NotStored::NoLifetime);
     }
     let terms = terms(control, fresh_for.unwrap_or(0), age::initial_ns(answer.fields, received), received, grace);
-    match terms.lifetime.error_until_ns > received.came_at_ns || can_be_asked_about {
+    let Lifetime { error_until_ns, revalidate_until_ns, .. } = terms.lifetime;
+    match error_until_ns.max(revalidate_until_ns) > received.came_at_ns || can_be_asked_about {
         true => Ok(terms),
         false => Err(NotStored::NoLifetime),
     }

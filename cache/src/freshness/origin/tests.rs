@@ -37,6 +37,13 @@ fn an_answer_whose_time_is_over_and_that_cannot_be_asked_about_is_not_kept() {
 }
 
 #[test]
+fn an_answer_that_may_be_served_stale_is_kept() {
+    for grace in ["stale-while-revalidate=9", "stale-if-error=9"] {
+        assert_eq!(fresh_for(&[&format!("Cache-Control: max-age=0, {grace}")]), Some(0), "{grace}");
+    }
+}
+
+#[test]
 fn age_counts_against_the_lifetime() {
     let of = |age: &str| fresh_for(&["Cache-Control: max-age=100", age, "ETag: \"a\""]);
     assert_eq!(of("Age: 30"), Some(70));

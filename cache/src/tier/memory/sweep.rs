@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::answer::vary::MARKER;
 use crate::entry::Entry;
 use crate::invalidate::{Ban, Coverage};
 use crate::key::KeyRef;
@@ -39,11 +40,15 @@ impl MemoryTier {
         swept
     }
 
-    /// The same for a purge of one key, without a search.
+    /// The same for a purge of one key, without a search unless there are variants of it.
     pub fn sweep_key(&self, ban: &Ban, key: KeyRef<'_>, now_ns: u64) -> Swept {
         let mut swept = Swept::default();
         let live = self.live.load();
         if let Some((entry, coverage)) = live.get(key).and_then(|stored| self.judge(stored)) {
+            if entry.status() == MARKER {
+                // Its variants are anywhere.
+                return self.sweep(now_ns);
+            }
             swept.count(&entry);
             if coverage == Coverage::Gone {
                 live.purge(key);

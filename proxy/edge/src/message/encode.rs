@@ -29,6 +29,11 @@ pub enum CacheStatus {
         /// It came from disk.
         disk: bool,
     },
+    /// Answered from the cache with what is no longer fresh.
+    Stale {
+        /// Seconds since it was.
+        over: u32,
+    },
     /// Went forward.
     Forward {
         /// RFC 9211's `fwd`.
@@ -81,6 +86,8 @@ pub struct Variable {
     pub cache_status: CacheStatus,
     /// AWS's `x-amz-apigw-id` is sent as well.
     pub apigw_id: bool,
+    /// The fields have a `Date` already: when the origin made the answer.
+    pub dated: bool,
 }
 
 /// A response head to encode.
@@ -195,11 +202,14 @@ impl ResponseHead<'_> {
         if chunked {
             gather.push(b"Transfer-Encoding: chunked\r\n");
         }
-        gather.push(b"Date: ");
-        gather.push(date);
+        if !self.variable.dated {
+            gather.push(b"Date: ");
+            gather.push(date);
+            gather.push(b"\r\n");
+        }
         match close {
-            true => gather.push(b"\r\nConnection: close\r\n\r\n"),
-            false => gather.push(b"\r\nConnection: keep-alive\r\n\r\n"),
+            true => gather.push(b"Connection: close\r\n\r\n"),
+            false => gather.push(b"Connection: keep-alive\r\n\r\n"),
         }
         gather.finish();
     }
@@ -221,6 +231,7 @@ impl CacheStatus {
         let _ = match self {
             CacheStatus::Silent => Ok(()),
             CacheStatus::Hit { ttl, .. } => write!(rest, "Sluice; hit; ttl={ttl}; detail=disk"),
+            CacheStatus::Stale { over } => write!(rest, "Sluice; hit; ttl=-{over}; detail=stale"),
             CacheStatus::Forward { reason, stored, collapsed, detail } => {
                 let reason = reason.as_str();
                 let stored = if stored { "; stored" } else { "" };
@@ -309,7 +320,7 @@ mod tests {
     use super::*;
 
     fn head(status: u16, framing: Framing, cache_status: CacheStatus) -> String {
-        let variable = Variable { request_id: RequestId(0), age: Some(7), cache_status, apigw_id: false };
+        let variable = Variable { request_id: RequestId(0), age: Some(7), cache_status, apigw_id: false, dated: false };
         let head = ResponseHead { status, fields: b"Content-Type: text/plain\r\n", extra: b"", framing, variable };
         let mut out = Vec::new();
         head.write_http1(&mut out, b"Thu, 01 Jan 1970 00:00:00 GMT", false, framing == Framing::Unknown);

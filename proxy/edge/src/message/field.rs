@@ -21,8 +21,14 @@ pub enum FieldKind {
     Forwarded,
     Host,
     Http2Settings,
+    IfMatch,
+    IfModifiedSince,
+    IfNoneMatch,
+    IfRange,
+    IfUnmodifiedSince,
     KeepAlive,
     MaxForwards,
+    Pragma,
     ProxyAuthenticate,
     ProxyAuthorization,
     ProxyConnection,
@@ -79,7 +85,10 @@ impl FieldKind {
             b"cookie" => Cookie,
             b"expect" => Expect,
             b"server" => Server,
+            b"pragma" => Pragma,
             b"upgrade" => Upgrade,
+            b"if-match" => IfMatch,
+            b"if-range" => IfRange,
             b"trailer" => Trailer,
             b"forwarded" => Forwarded,
             b"user-agent" => UserAgent,
@@ -91,6 +100,7 @@ impl FieldKind {
             b"content-type" => ContentType,
             b"max-forwards" => MaxForwards,
             b"authorization" => Authorization,
+            b"if-none-match" => IfNoneMatch,
             b"cache-control" => CacheControl,
             b"content-length" => ContentLength,
             b"http2-settings" => Http2Settings,
@@ -106,9 +116,11 @@ impl FieldKind {
             b"proxy-connection" => ProxyConnection,
             b"www-authenticate" => WwwAuthenticate,
             b"x-sluice-explain" => XSluiceExplain,
+            b"if-modified-since" => IfModifiedSince,
             b"transfer-encoding" => TransferEncoding,
             b"x-forwarded-proto" => XForwardedProto,
             b"proxy-authenticate" => ProxyAuthenticate,
+            b"if-unmodified-since" => IfUnmodifiedSince,
             b"proxy-authorization" => ProxyAuthorization,
             b"x-http-method-override" => XHttpMethodOverride,
             _ => Other,
@@ -131,6 +143,10 @@ pub const HOP_BY_HOP: u64 = FieldKind::Connection.bit()
     | FieldKind::TransferEncoding.bit()
     | FieldKind::Upgrade.bit()
     | FieldKind::Http2Settings.bit();
+
+/// What a client asks about its own copy of an answer, or of a part of it (RFC 9110 §13, §14).
+pub const CONDITIONS: u64 =
+    FieldKind::IfModifiedSince.bit() | FieldKind::IfNoneMatch.bit() | FieldKind::IfRange.bit() | FieldKind::Range.bit();
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sluice_api::{Profile, UnauthorizedCacheControl, Verb};
+use sluice_cache::freshness::origin::Grace;
 use sluice_cache::freshness::{self, StoreRule};
 use sluice_cache::key::KeyPrefix;
 use sluice_cache::notes::Separator;
@@ -32,6 +33,8 @@ pub use router::{Captures, Router};
 
 use crate::config::{Limits, Timeouts};
 use crate::integration::http::Origin;
+use crate::message::field::FieldKind;
+use crate::message::head::Head;
 use crate::observe::metrics::SeriesId;
 use crate::storage::StageDisk;
 
@@ -147,6 +150,8 @@ pub struct MethodPlan {
     pub bucket: Option<Arc<Bucket>>,
     /// How it is cached, if it is.
     pub cache: Option<CachePlan>,
+    /// A successful request with an unsafe verb invalidates what is stored for its URI (RFC 9111 §4.4).
+    pub invalidates: bool,
     /// Where its requests go.
     pub integration: IntegrationPlan,
 }
@@ -173,12 +178,27 @@ pub struct CachePlan {
     pub shows_status: bool,
     /// What is stored, and for how long.
     pub store: StoreRule,
+    /// The origin says what is stored and for how long.
+    pub origin: Option<OriginRule>,
+    /// For how long an answer may be served after its end.
+    pub grace: Grace,
+    /// In the last so many nanoseconds of its time an answer may be fetched anew.
+    pub early_ns: u64,
+    /// Conditions, ranges and HEAD are answered from stored answers to GET, and these are validated.
+    pub derives: bool,
     /// The key has something of the request's body in it.
     pub needs_body: bool,
     /// Only some callers may have an entry replaced, and this is what happens to the others; `None`: everybody may.
     pub unauthorized: Option<UnauthorizedCacheControl>,
     /// Fields that name an answer's tags.
     pub tags: Arc<[TagHeader]>,
+}
+
+/// RFC 9111 instead of a time to live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginRule {
+    /// No answer is fresh for longer, nanoseconds.
+    pub cap_ns: Option<u64>,
 }
 
 /// A field that names an answer's tags.
@@ -194,6 +214,30 @@ impl CachePlan {
     /// AWS's rules hold, its surprises included.
     pub fn is_aws(&self) -> bool {
         self.store.profile == freshness::Profile::Aws
+    }
+
+    /// Requests with this verb take part.
+    #[inline]
+    pub fn caches(&self, verb: Verb) -> bool {
+        self.verbs & (1 << verb as u8) != 0 || (verb == Verb::Head && self.answers_head())
+    }
+
+    /// HEAD is answered from what is stored for GET.
+    pub fn answers_head(&self) -> bool {
+        self.derives && self.verbs & (1 << Verb::Get as u8) != 0
+    }
+
+    /// The verb under whose key a request is looked up.
+    #[inline]
+    pub fn keyed_verb(&self, verb: Verb) -> Verb {
+        if verb == Verb::Head && self.answers_head() { Verb::Get } else { verb }
+    }
+
+    /// The answer to this request may be the answer to others: it is neither a part nor without its body, nor does it
+    /// hang on what the client has.
+    pub fn is_for_all(&self, head: &Head<'_>) -> bool {
+        const OWN: u64 = FieldKind::Range.bit() | FieldKind::IfMatch.bit() | FieldKind::IfUnmodifiedSince.bit();
+        !self.derives || !(head.has_any(OWN) || head.verb == Some(Verb::Head) && self.answers_head())
     }
 }
 

@@ -16,6 +16,7 @@ use super::gateway::Gateway;
 use super::reload::ReloadError;
 use crate::observe::admin::{AdminRequest, AdminResponse, Routes};
 use crate::observe::metrics::CONTENT_TYPE;
+use crate::plan::Plan;
 
 /// The routes of the admin listener.
 pub fn routes(gateway: &Arc<Gateway>) -> Routes {
@@ -32,6 +33,13 @@ pub fn routes(gateway: &Arc<Gateway>) -> Routes {
         .on("GET", "/sluice/cache", on(caches::status))
         .on("POST", "/sluice/cache/purge", on(caches::purge))
         .on("DELETE", "/restapis/{id}/stages/{stage}/cache/data", on(caches::flush))
+}
+
+/// Forgets what is stored for these URLs (`https://host/path?query`), in whatever stage they lead to.
+pub(super) fn invalidate(gateway: &Gateway, plan: &Arc<Plan>, urls: Vec<String>) {
+    for url in urls {
+        caches::purge_answers_to_get(gateway, plan, url);
+    }
 }
 
 fn ready(gateway: &Gateway, _: &AdminRequest) -> AdminResponse {

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use sluice_cache::answer::vary::MARKER;
+use sluice_cache::entry::Lifetime;
 use sluice_cache::flight::{Broken, Excess, Filling, Follower, Head, Leader, Reader, Verdict};
 use sluice_cache::freshness::Ttl;
 use sluice_cache::notes::Tags;
-use sluice_cache::{Draft, Entry, NotStored, Role};
+use sluice_cache::{Draft, Entry, Found, NotStored, Role};
 use tokio::sync::oneshot;
 
 use super::accounts;
@@ -25,7 +27,8 @@ use crate::integration::http::{BodyReader, Started};
 use crate::message::encode::{CacheStatus, Framing};
 use crate::plan::{IntegrationPlan, StageCache};
 use crate::stage::recall::StorageKey;
-use crate::stage::{Fault, Reply, Stop, deliver, recall, store};
+use crate::stage::recall::variant::{self, Varies};
+use crate::stage::{Fault, RECALL, Reply, Stop, deliver, recall, store};
 
 /// What a client goes on with.
 enum Outcome {
@@ -76,6 +79,25 @@ pub async fn join<D: Downstream>(mut trip: Trip, down: &mut D) -> Result<Arrival
     }
 }
 
+/// Fetches anew what was served, for the cache alone. Where somebody does so already, or no flight may begin, nothing is
+/// done.
+#[cold]
+pub fn refetch(mut trip: Trip) {
+    let Some(lease) = trip.plan.in_flight.clone().try_enter() else { return };
+    let Some(Role::Lead(leader)) = role(&trip) else { return };
+    let rule = trip.exchange.route.and_then(|r| trip.plan.method(r)).and_then(|(.., method)| method.cache.as_ref());
+    let verb = trip.exchange.head.verb.zip(rule).map(|(verb, rule)| rule.keyed_verb(verb));
+    let exchange = &mut trip.exchange;
+    (exchange.at, exchange.head.verb, exchange.in_background) = (RECALL, verb, true);
+    (exchange.reply, exchange.derived, exchange.refetches) = (Reply::None, None, false);
+    exchange.cache_status = CacheStatus::Silent;
+    let (back, _) = oneshot::channel();
+    tokio::spawn(async move {
+        fetch(alone(trip), leader, back).await;
+        drop(lease);
+    });
+}
+
 fn alone(mut trip: Trip) -> Trip {
     trip.exchange.alone = true;
     trip
@@ -122,10 +144,16 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
     // Dropped without a word, the leader has failed, and a follower leads next.
     let Ok(started) = started else { return hand_back(back, trip, Outcome::Ready) };
     trip.walk();
-    let Some(ttl) = trip.exchange.ledger.store.storing() else {
+    let ttl = trip.exchange.ledger.store.storing();
+    if ttl.is_none() && !trip.exchange.serves_stale {
         leader.not_storable(now());
         return hand_back(back, trip, Outcome::Direct(Box::new(started)));
-    };
+    }
+    if trip.exchange.key.as_ref().is_some_and(StorageKey::has_moved) {
+        // Its followers may be of other variants.
+        leader.stand_down();
+        return hand_back(back, trip, Outcome::Direct(Box::new(started)));
+    }
     let origin = &trip.exchange.origin;
     let length = match origin.framing {
         Some(Framing::Length(n)) => Some(n),
@@ -146,6 +174,8 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
     let Some(((_, stage, _), key)) = method.zip(key) else { return };
     let Some(cache) = &stage.cache else { return };
     let keep = |head: &Head, body: &[Bytes]| {
+        // What nothing better was had for is stored already.
+        let Some(ttl) = ttl else { return };
         Answer { ttl, status: head.status, head: &head.fields, body }.store(cache, &key, now());
     };
     fill(started.body, filling, keep).await;
@@ -160,7 +190,9 @@ fn refuse(trip: &mut Trip, reason: NotStored) {
 
 /// A client that has left gets its account settled here.
 fn hand_back(back: oneshot::Sender<(Trip, Outcome)>, trip: Trip, outcome: Outcome) {
-    if let Err((trip, _)) = back.send((trip, outcome)) {
+    if let Err((trip, _)) = back.send((trip, outcome))
+        && !trip.exchange.in_background
+    {
         trip.leave();
     }
 }
@@ -254,6 +286,10 @@ async fn send<D: Downstream>(
         let mut none = Vec::new();
         let answer = deliver::outgoing(&trip.exchange, &trip.plan, &mut none);
         down.begin(&answer.head, &date(), answer.close).await?;
+        // A client that has it already waits for none of it.
+        if answer.head.framing == Framing::Bodiless {
+            return down.finish().await.map(|()| answer.close);
+        }
         loop {
             let piece = match first.take() {
                 Some(Poll::Ready(piece)) => piece,
@@ -300,14 +336,31 @@ pub struct Answer<'a> {
 impl Answer<'_> {
     /// Stores it, unless something has come between since its fetch began.
     pub fn store(&self, cache: &StageCache, key: &StorageKey, now: u64) {
-        let (lifetime, born) = (self.ttl.from(now), key.birth.sequence());
+        let lifetime = key.lifetime.unwrap_or_else(|| self.ttl.with(key.grace, now));
+        let born = key.birth.sequence();
         let draft =
             Draft { key: key.as_ref(), status: self.status, notes: &key.notes, head: self.head, lifetime, born };
         let stored = Entry::new(draft, self.body).map(Arc::new);
         let insert = |entry| cache.turns.keep(key.fingerprint, key.turn, || keep(cache, key, &entry, now));
-        if let Err(reason) = stored.and_then(insert) {
+        let marked = key.varies.as_ref().map_or(Ok(()), |varies| self.mark(cache, key, varies, lifetime));
+        if let Err(reason) = marked.and(stored).and_then(insert) {
             accounts::note_not_stored(reason);
         }
+    }
+
+    /// Notes under the key itself by which fields its answers vary.
+    fn mark(&self, cache: &StageCache, key: &StorageKey, by: &Varies, lifetime: Lifetime) -> Result<(), NotStored> {
+        let (primary, born) = (key.primary(by), key.birth.sequence());
+        let known = match cache.memory.get(primary, lifetime.stored_at_ns) {
+            Found::Fresh(entry) | Found::Expired(entry) if entry.status() == MARKER && *entry.head() == *by.line => {
+                entry.body().clone()
+            }
+            _ => Bytes::new(),
+        };
+        let list = Bytes::from(variant::listed(&known, key.fingerprint).ok_or(NotStored::Vary)?);
+        let draft = Draft { key: primary, status: MARKER, notes: &key.notes, head: &by.line, lifetime, born };
+        let marker = Entry::new(draft, &[list]).map(Arc::new)?;
+        cache.turns.keep(by.primary, key.turn, || keep(cache, key, &marker, lifetime.stored_at_ns))
     }
 }
 

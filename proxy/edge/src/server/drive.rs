@@ -14,6 +14,8 @@ use super::bodies::{self, AtHand};
 use super::collapse::{self, Answer};
 use super::core::with;
 use super::downstream::{Downstream, RequestBody};
+use super::invalidation;
+use super::renewal;
 use crate::integration::http::{BodyEnd, BodyReader, Call, CallError, Started, call};
 use crate::message::encode::Framing;
 use crate::message::spare::Spare;
@@ -133,10 +135,24 @@ impl Trip {
             None => return self.failed(None, Fault::Internal),
         };
         let begun = now();
-        match self.try_call(&plan, http, begun, body).await {
+        let mut called = self.try_call(&plan, http, begun, body).await;
+        if renewal::speaks_of_another(self, &called) {
+            self.exchange.stored = None;
+            called = self.try_call(&plan, http, begun, body).await;
+        }
+        let (called, replaces) = renewal::with_what_is_stored(self, called);
+        self.exchange.serves_stale = replaces.is_some();
+        if let Ok(started) = &called {
+            invalidation::after(self, started).await;
+        }
+        match called {
             Ok(mut started) => {
-                self.exchange.origin.latency = now().saturating_sub(begun);
+                self.exchange.origin.came = now();
+                self.exchange.origin.latency = self.exchange.origin.came.saturating_sub(begun);
                 self.arrived(&mut started);
+                if let Some(fault) = replaces {
+                    self.exchange.ledger.dispatch = dispatch::Verdict::Failed(fault);
+                }
                 Ok(started)
             }
             Err(error) => {
@@ -223,6 +239,9 @@ impl Trip {
             }
         };
         self.settle(bytes_out);
+        if self.exchange.refetches {
+            collapse::refetch(self);
+        }
         arrival
     }
 

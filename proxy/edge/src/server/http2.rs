@@ -15,6 +15,7 @@ use pingora_core::protocols::{Digest, Stream};
 use pingora_core::server::ShutdownWatch;
 
 use super::accounts::{self, Account};
+use super::collapse;
 use super::core::{Core, Parts, with};
 use super::downstream::{Downstream, RequestBody};
 use super::drive::{Arrival, Trip, drive};
@@ -259,7 +260,11 @@ fn answer(
         None => crate::stage::walk(&mut exchange, context),
     };
     if stop == Stop::Answered && is_small(&exchange) {
+        let plan = exchange.refetches.then(|| parts.context.plan.clone());
         at_once(parts, session, &exchange, values);
+        if let Some(plan) = plan {
+            collapse::refetch(Trip { exchange: Box::new(exchange.into_owned()), plan, way: Way::Http2, length });
+        }
         return None;
     }
     let plan = parts.context.plan.clone();

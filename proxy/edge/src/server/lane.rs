@@ -13,7 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Duration;
 
 use super::accounts::{self, Account};
+use super::collapse;
 use super::core::{Core, Parts, with};
+use super::drive::Trip;
 use super::patience::Alarm;
 use crate::config::Timeouts;
 use crate::message::head::{Head, Version};
@@ -23,6 +25,7 @@ use crate::plan::Plan;
 use crate::stage::accept::Connection;
 use crate::stage::deliver::{self, Body};
 use crate::stage::frame::{self, Framed, Refusal};
+use crate::stage::prepare::BodyLength;
 use crate::stage::{Exchange, Fault, Need, Stop, fail, walk};
 
 /// Why the lane gives a connection up.
@@ -359,9 +362,18 @@ fn answer(core: &mut Core, mut exchange: Exchange<'_>) -> Option<Exit> {
         Stop::Waiting(need) => Some(Exit::Wait(Box::new(exchange.into_owned()), parts.context.plan.clone(), need)),
         Stop::Answered => {
             let close = write(&mut parts, &exchange);
+            if exchange.refetches {
+                refetch(exchange, parts.context.plan);
+            }
             close.then_some(Exit::Answered)
         }
     }
+}
+
+#[cold]
+fn refetch(exchange: Exchange<'_>, plan: &Arc<Plan>) {
+    let exchange = Box::new(exchange.into_owned());
+    collapse::refetch(Trip { exchange, plan: plan.clone(), way: Way::Lane, length: BodyLength::Empty });
 }
 
 /// Writes a whole answer and settles its account; `true` when the connection ends with it.

@@ -182,7 +182,8 @@ mod tests {
     const HIT: CacheStatus = CacheStatus::Hit { ttl: 9, disk: false };
 
     fn head(fields: &[u8]) -> ResponseHead<'_> {
-        let variable = Variable { request_id: RequestId(0), age: Some(7), cache_status: HIT, apigw_id: true };
+        let variable =
+            Variable { request_id: RequestId(0), age: Some(7), cache_status: HIT, apigw_id: true, dated: false };
         ResponseHead { status: 203, fields, extra: b"X-Extra: e\r\n", framing: Framing::Length(12), variable }
     }
 

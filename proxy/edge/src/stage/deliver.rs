@@ -6,15 +6,17 @@ use std::io::Write;
 use bytes::Bytes;
 use serde::Serialize;
 use sluice_api::{Profile, Verb};
+use sluice_cache::answer::Fields;
 
 use super::arn::MethodArn;
+use super::derive::{Derived, Whole, derive};
 use super::rescue::{Fault, rescue};
 use super::{Context, Exchange, Flow, Reply};
 use crate::message::encode::{Framing, ResponseHead, Variable};
-use crate::message::field::FieldKind;
+use crate::message::field::{CONDITIONS, FieldKind};
 use crate::message::request_id::RequestId;
 use crate::plan::host::without_port;
-use crate::plan::{IntegrationPlan, Plan};
+use crate::plan::{CachePlan, IntegrationPlan, Plan};
 
 /// What this stage leaves in the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -61,6 +63,14 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     if let Some(id) = exchange.head.value(FieldKind::XAmznRequestId).and_then(RequestId::parse) {
         exchange.request_id = id;
     }
+    if matches!(exchange.reply, Reply::Origin) {
+        let by_origin = cache_plan(exchange, context.plan).is_some_and(|rule| rule.origin.is_some());
+        exchange.dated = by_origin && Fields::of(&exchange.origin.fields).has("date");
+    }
+    exchange.derived = match exchange.head.has_any(CONDITIONS) {
+        true => derived(exchange, context.plan),
+        false => None,
+    };
     exchange.ledger.deliver = match exchange.reply {
         Reply::Entry(_) => Verdict::Stored,
         Reply::Mock => Verdict::Mock,
@@ -71,8 +81,38 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     Flow::Next
 }
 
+/// What the client's conditions make of an answer that others may get, too.
+#[cold]
+fn derived(exchange: &Exchange<'_>, plan: &Plan) -> Option<Box<Derived>> {
+    cache_plan(exchange, plan).filter(|rule| rule.derives)?;
+    let seconds = |ns: u64| ns / 1_000_000_000;
+    let whole = match &exchange.reply {
+        Reply::Entry(entry) => Whole {
+            status: entry.status(),
+            fields: entry.head(),
+            body: Some(entry.body()),
+            stored_at: seconds(entry.lifetime().stored_at_ns),
+        },
+        Reply::Origin if exchange.key.is_some() => Whole {
+            status: exchange.origin.status,
+            fields: &exchange.origin.fields,
+            body: None,
+            stored_at: seconds(exchange.origin.came),
+        },
+        _ => return None,
+    };
+    derive(exchange, whole)
+}
+
+fn cache_plan<'p>(exchange: &Exchange<'_>, plan: &'p Plan) -> Option<&'p CachePlan> {
+    plan.method(exchange.route?)?.2.cache.as_ref()
+}
+
 /// The status of the answer.
 pub fn status(exchange: &Exchange<'_>, plan: &Plan) -> u16 {
+    if let Some(derived) = &exchange.derived {
+        return derived.status;
+    }
     match &exchange.reply {
         Reply::Entry(entry) => entry.status(),
         Reply::Mock => mock(exchange, plan).map_or(500, |m| m.status),
@@ -93,6 +133,7 @@ pub fn outgoing<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, fields: &'e mut 
         age: exchange.age,
         cache_status: exchange.cache_status,
         apigw_id: is_aws(exchange, plan),
+        dated: exchange.dated,
     };
     fields.clear();
     if exchange.warns {
@@ -119,11 +160,16 @@ fn answer<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, extra: &'e [u8], varia
         let head = ResponseHead { status, fields, extra, framing, variable };
         Outgoing { head, body: Body::Shared(body), close }
     };
+    if let Some(derived) = exchange.derived.as_deref() {
+        return shared(derived.status, &derived.fields, derived.framing, &derived.body);
+    }
     match &exchange.reply {
         Reply::Entry(entry) => {
             // What is stored for HEAD has no body, and how long GET's is, it does not know.
             let framing = match exchange.head.verb {
-                Some(Verb::Head) => Framing::Bodiless,
+                Some(Verb::Head) if !cache_plan(exchange, plan).is_some_and(CachePlan::answers_head) => {
+                    Framing::Bodiless
+                }
                 _ => framing(entry.status(), entry.body().len()),
             };
             let framing = told(exchange, entry.status(), framing);

@@ -1,12 +1,15 @@
 //! One request on its way: what came in, what was found out, what will be answered.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
+use sluice_cache::Entry;
 
 use super::accept::Connection;
 use super::authorize::Permit;
+use super::derive::Derived;
 use super::mapped::Mapped;
 use super::recall::{OnDisk, StorageKey};
 use super::{Ledger, Reply};
@@ -42,6 +45,8 @@ pub struct OriginAnswer {
     pub may_be_cut: bool,
     /// From the call to the end of its head, nanoseconds.
     pub latency: u64,
+    /// When its head came, by the monotonic clock.
+    pub came: u64,
     /// Why there is none, for the log only.
     pub error: Option<Box<str>>,
 }
@@ -79,6 +84,18 @@ pub struct Exchange<'b> {
     pub alone: bool,
     /// It asks for a fresh answer in place of the stored one, and may.
     pub refreshes: bool,
+    /// What is stored and may not be served as it is: to be validated, or served where nothing better can be had.
+    pub stored: Option<Arc<Entry>>,
+    /// That had to be served.
+    pub serves_stale: bool,
+    /// What it is answered with is to be fetched anew, by nobody's leave but its own.
+    pub refetches: bool,
+    /// Nobody waits for its answer: it is fetched for the cache.
+    pub in_background: bool,
+    /// The answer's fields tell when the origin made it.
+    pub dated: bool,
+    /// What its conditions make of the answer.
+    pub derived: Option<Box<Derived>>,
     /// It asked for that, may not, and is told so.
     pub warns: bool,
     /// Its body, where somebody had to see all of it.
@@ -120,6 +137,12 @@ impl<'b> Exchange<'b> {
             disk: OnDisk::NotAsked,
             alone: false,
             refreshes: false,
+            stored: None,
+            serves_stale: false,
+            refetches: false,
+            in_background: false,
+            dated: false,
+            derived: None,
             warns: false,
             body: None,
             mapped: None,
@@ -150,6 +173,12 @@ impl<'b> Exchange<'b> {
             disk: self.disk,
             alone: self.alone,
             refreshes: self.refreshes,
+            stored: self.stored,
+            serves_stale: self.serves_stale,
+            refetches: self.refetches,
+            in_background: self.in_background,
+            dated: self.dated,
+            derived: self.derived,
             warns: self.warns,
             body: self.body,
             mapped: self.mapped,

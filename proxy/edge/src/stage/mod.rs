@@ -10,6 +10,7 @@ pub mod account;
 mod arn;
 pub mod authorize;
 pub mod deliver;
+pub mod derive;
 pub mod dispatch;
 mod exchange;
 pub mod frame;
@@ -123,6 +124,8 @@ pub const STAGES: [Stage; 16] = [
 
 /// Place of `locate`, the first stage that the table decides.
 const FIRST: usize = 2;
+/// Place of `recall`, from where a background fetch sets out.
+pub const RECALL: usize = 9;
 /// Place of `deliver`, where every answer goes.
 const DELIVER: usize = 14;
 

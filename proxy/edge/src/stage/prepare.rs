@@ -6,13 +6,15 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 use sluice_api::Verb;
+use sluice_cache::answer::Fields;
+use sluice_cache::answer::revalidate::Validators;
 
 use super::mapped::Mapped;
 use super::rescue::Fault;
 use super::source::Request;
 use super::{Context, Exchange, Flow, Need, Reply, frame, recall};
 use crate::message::encode::decimal;
-use crate::message::field::{FieldKind, HOP_BY_HOP};
+use crate::message::field::{CONDITIONS, FieldKind, HOP_BY_HOP};
 use crate::message::request_id::RequestIds;
 use crate::plan::{HttpPlan, IntegrationPlan, MethodPlan, Plan};
 
@@ -149,6 +151,9 @@ pub fn write_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, htt
     if let Some(mapped) = &exchange.mapped {
         out.extend_from_slice(&mapped.fields);
     }
+    if let Some(validators) = validators(exchange, plan) {
+        validators.write(out);
+    }
     if let Some(class) = normalised_encoding(exchange, http) {
         field(out, b"Accept-Encoding", class);
     }
@@ -173,6 +178,9 @@ fn pass_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &H
         // The coding is asked for below, as the key names it; another method than the key's must not fill the entry.
         dropped |= FieldKind::AcceptEncoding.bit() | FieldKind::XHttpMethodOverride.bit();
     }
+    if holds_conditions(exchange, plan) {
+        dropped |= CONDITIONS;
+    }
     let crumbs = exchange.head.values(FieldKind::Cookie).count();
     let mut joined = false;
     for (kind, name, value) in exchange.head.fields() {
@@ -187,6 +195,18 @@ fn pass_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &H
         }
         joined |= kind == FieldKind::Cookie;
     }
+}
+
+/// The answer may be for others, too: the client's own conditions are asked of it afterwards.
+fn holds_conditions(exchange: &Exchange<'_>, plan: &Plan) -> bool {
+    let rule = exchange.route.and_then(|r| plan.method(r)).and_then(|(.., method)| method.cache.as_ref());
+    exchange.key.is_some() && rule.is_some_and(|rule| rule.derives)
+}
+
+/// Those of a stored answer that the endpoint is asked about.
+pub fn validators<'e>(exchange: &'e Exchange<'_>, plan: &Plan) -> Option<Validators<'e>> {
+    let stored = exchange.stored.as_deref().filter(|_| !exchange.head.has_body && holds_conditions(exchange, plan))?;
+    Validators::of(Fields::of(stored.head()))
 }
 
 fn join_cookies(out: &mut Vec<u8>, exchange: &Exchange<'_>) {

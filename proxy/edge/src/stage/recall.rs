@@ -6,14 +6,19 @@
 //! stored one (`refresh.rs`). `docs/caching.md` is the operator's side of it.
 
 mod below;
+mod choice;
 mod key;
 mod refresh;
+pub mod variant;
 mod verdict;
 
 use std::sync::Arc;
 
 use sluice_api::Verb;
+use sluice_cache::answer::Fields;
+use sluice_cache::entry::Lifetime;
 use sluice_cache::flight::Asked;
+use sluice_cache::freshness::origin::Grace;
 use sluice_cache::key::KeyWriter;
 use sluice_cache::{Birth, Entry, Epoch, Fingerprint, Found, KeyRef, Turn};
 
@@ -29,7 +34,9 @@ use crate::message::encode::CacheStatus;
 use crate::message::field::FieldKind;
 use crate::message::head::Head;
 use crate::plan::{CachePlan, KeyRule, Plan, StageCache, StagePlan};
+use choice::Choice;
 use refresh::Wish;
+use variant::Varies;
 
 /// Looks the answer up.
 pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
@@ -43,13 +50,14 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
         exchange.ledger.recall = Verdict::Off;
         return Flow::Next;
     };
-    match exchange.head.verb.filter(|v| rule.verbs & (1 << *v as u8) != 0) {
+    match exchange.head.verb.filter(|v| rule.caches(*v)) {
         Some(verb) => {
             let method = Cached { stage, cache, rule, verb };
             match refresh::wish(exchange, context.plan, &method) {
                 Wish::Denied => return denied(exchange),
                 Wish::Ignored { warns } => exchange.warns = warns,
-                Wish::Granted => exchange.refreshes = true,
+                // Under RFC 9111 it asks for a validation, with others that may be asked for.
+                Wish::Granted => exchange.refreshes |= rule.origin.is_none(),
                 Wish::None => {}
             }
             look_up(exchange, context, &method)
@@ -91,7 +99,12 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
         // Whoever leads a flight asks once more whether there is an answer now: a refresh does not want it.
         return go_forward(exchange, method, Verdict::Refreshed);
     }
-    let key = match key(exchange, context, rule, verb) {
+    let (plan, hasher) = (context.plan, context.hasher);
+    let wanted = choice::wanted(exchange, plan, method);
+    if wanted.is_some_and(|wish| wish.control.no_store) {
+        return forward(exchange, rule, Verdict::Refreshed);
+    }
+    let key = match key(exchange, context, rule, rule.keyed_verb(verb)) {
         Ok(key) => key,
         Err(NoKey::TooLong) => return forward(exchange, rule, Verdict::KeyTooLong),
         Err(NoKey::Fault(fault)) => return Flow::Answer(Reply::Fault(fault)),
@@ -102,24 +115,56 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     }
     // Before the look-up: a refresh that begins after it overtakes what is fetched now.
     let turn = cache.turns.now();
-    let found = match cache.memory.get(key, exchange.now.mono) {
-        Found::Absent => match below::look(exchange, cache, key) {
-            Some(found) => found,
+    let mut found = cache.memory.get(key, exchange.now.mono);
+    let (primary_len, variant) = (key.bytes.len(), variant::of(exchange, rule, key, &found));
+    let key = variant.as_deref().map_or(key, |bytes| hasher.key(bytes));
+    if variant.is_some() {
+        found = cache.memory.get(key, exchange.now.mono);
+    }
+    if matches!(found, Found::Absent) {
+        match below::look(exchange, cache, key) {
+            Some(below) => found = below,
             None => return Flow::Await(Need::Disk),
-        },
-        found => found,
+        }
+    }
+    // The disk may have had the marker only; it is asked once.
+    let variant = variant::of(exchange, rule, key, &found);
+    let key = variant.as_deref().map_or(key, |bytes| hasher.key(bytes));
+    if variant.is_some() {
+        found = cache.memory.get(key, exchange.now.mono);
+    }
+    let (choice, entry) = match found {
+        Found::Fresh(entry) => (choice::of_fresh(exchange, rule, wanted, key.fingerprint, &entry), Some(entry)),
+        Found::Expired(entry) => (choice::of_expired(exchange, wanted, &entry), Some(entry)),
+        Found::Purged => (Choice::Forward(Verdict::Purged { soft: false }), None),
+        Found::Absent => (Choice::Forward(Verdict::Miss), None),
     };
-    let verdict = match found {
-        Found::Fresh(entry) => match exchange.permit.take() {
+    let verdict = match (choice, entry) {
+        (Choice::Serve, Some(entry)) => match exchange.permit.take() {
             Some(permit) => return hit(exchange, rule, entry, &permit),
             None => return Flow::Answer(Reply::Fault(Fault::Internal)),
         },
-        Found::Expired(entry) if entry.is_purged_softly() => Verdict::Purged { soft: true },
-        Found::Expired(_) => Verdict::Expired,
-        Found::Purged => Verdict::Purged { soft: false },
-        Found::Absent => Verdict::Miss,
+        (Choice::ServeAndRefetch, Some(entry)) => {
+            exchange.key = Some(StorageKey { grace: rule.grace, primary_len, ..StorageKey::new(key, cache, turn) });
+            return hit_and_refetch(exchange, rule, entry);
+        }
+        (Choice::Forward(verdict), entry) => {
+            exchange.stored = entry.filter(|_| rule.derives || rule.grace.stale_if_error > 0);
+            verdict
+        }
+        (_, None) => Verdict::Miss,
     };
-    exchange.key = Some(StorageKey::new(key, cache, turn));
+    if wanted.is_some_and(|wish| wish.only_if_cached()) {
+        exchange.ledger.recall = verdict;
+        return Flow::Answer(Reply::Fault(Fault::NotCached));
+    }
+    if !rule.is_for_all(&exchange.head) {
+        exchange.stored = None;
+        return forward(exchange, rule, verdict);
+    }
+    exchange.refreshes |= verdict == Verdict::Refreshed;
+    let turn = if exchange.refreshes { cache.turns.overtake(key.fingerprint) } else { turn };
+    exchange.key = Some(StorageKey { grace: rule.grace, primary_len, ..StorageKey::new(key, cache, turn) });
     go_forward(exchange, method, verdict)
 }
 
@@ -166,10 +211,15 @@ pub fn key<'k>(
 
 /// Why neither the answer may come from the cache nor go into it.
 fn kept_out(rule: &CachePlan, head: &Head<'_>, verb: Verb) -> Option<Verdict> {
-    if !rule.stores_authorized && head.has(FieldKind::Authorization) && !rule.keys_authorization {
+    // Under RFC 9111 the origin says whom an answer is for.
+    if !rule.stores_authorized
+        && rule.origin.is_none()
+        && head.has(FieldKind::Authorization)
+        && !rule.keys_authorization
+    {
         return Some(Verdict::UnkeyedAuthorization);
     }
-    let says_nothing = matches!(rule.rule, KeyRule::PathAndQuery);
+    let says_nothing = matches!(rule.rule, KeyRule::PathAndQuery) && rule.origin.is_none();
     if says_nothing && !rule.is_aws() && head.has(FieldKind::Cookie) {
         return Some(Verdict::UnkeyedCookie);
     }
@@ -180,16 +230,35 @@ fn kept_out(rule: &CachePlan, head: &Head<'_>, verb: Verb) -> Option<Verdict> {
 /// Serves what is stored: only with a permit.
 fn hit(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>, _: &Permit) -> Flow {
     let lifetime = entry.lifetime();
-    let seconds = |ns: u64| (ns / 1_000_000_000) as u32;
-    let age = seconds(exchange.now.mono.saturating_sub(lifetime.stored_at_ns));
+    let seconds = |ns: u64| ns / 1_000_000_000;
+    let now = exchange.now.mono;
+    let age = seconds(now.saturating_sub(lifetime.stored_at_ns)) as u32;
     let disk = exchange.disk.has_found();
-    exchange.ledger.recall = Verdict::Hit { age, disk };
+    let stale = now >= lifetime.fresh_until_ns || (exchange.refetches && entry.is_purged_softly());
+    exchange.ledger.recall = if stale { Verdict::Stale { age } } else { Verdict::Hit { age, disk } };
     if rule.shows_status {
         exchange.age = Some(age);
-        let ttl = seconds(lifetime.fresh_until_ns.saturating_sub(exchange.now.mono));
-        exchange.cache_status = CacheStatus::Hit { ttl, disk };
+        let left = |from: u64, to: u64| seconds(to.saturating_sub(from)) as u32;
+        exchange.cache_status = match stale {
+            false => CacheStatus::Hit { ttl: left(now, lifetime.fresh_until_ns), disk },
+            true => CacheStatus::Stale { over: left(lifetime.fresh_until_ns, now) },
+        };
+    }
+    if rule.origin.is_some() {
+        exchange.dated = Fields::of(entry.head()).has("date");
     }
     Flow::Answer(Reply::Entry(entry))
+}
+
+/// Serves it, and leaves what is needed to fetch it anew afterwards.
+#[cold]
+fn hit_and_refetch(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>) -> Flow {
+    let Some(permit) = exchange.permit.take() else { return Flow::Answer(Reply::Fault(Fault::Internal)) };
+    exchange.stored = Some(entry.clone());
+    exchange.refetches = true;
+    let flow = hit(exchange, rule, entry, &permit);
+    exchange.permit = Some(permit);
+    flow
 }
 
 fn forward(exchange: &mut Exchange<'_>, rule: &CachePlan, verdict: Verdict) -> Flow {
@@ -218,6 +287,14 @@ pub struct StorageKey {
     pub birth: Birth,
     /// What purges ask about, once the answer's head is known.
     pub notes: Box<[u8]>,
+    /// Until when the answer may be served, where the origin says it.
+    pub lifetime: Option<Lifetime>,
+    /// Bytes of the key without what makes a variant of it.
+    pub primary_len: usize,
+    /// What the answer varies by, once that is known.
+    pub varies: Option<Box<Varies>>,
+    /// For how long after its end it may be, where the origin does not.
+    pub grace: Grace,
 }
 
 impl StorageKey {
@@ -226,7 +303,20 @@ impl StorageKey {
         let (began, below) = (cache.memory.epoch(), cache.disk.epoch());
         let birth = cache.memory.bans().birth();
         let KeyRef { fingerprint, bytes } = key;
-        Self { fingerprint, bytes: bytes.into(), began, below, turn, birth, notes: Box::default() }
+        let primary_len = bytes.len();
+        Self {
+            fingerprint,
+            bytes: bytes.into(),
+            began,
+            below,
+            turn,
+            birth,
+            notes: Box::default(),
+            lifetime: None,
+            primary_len,
+            varies: None,
+            grace: Grace::default(),
+        }
     }
 
     /// When the answer is asked for, in flushes and purges.
@@ -281,6 +371,10 @@ mod tests {
             store: StoreRule { profile, ..StoreRule::default() },
             needs_body: false,
             unauthorized: None,
+            origin: None,
+            grace: Grace::default(),
+            early_ns: 0,
+            derives: true,
         }
     }
 }

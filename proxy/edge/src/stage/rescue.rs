@@ -187,6 +187,8 @@ pub enum Fault {
     EndpointTimeout,
     /// The answer is not HTTP.
     EndpointMalformed,
+    /// The request wanted a stored answer or none (RFC 9111 §5.2.1.7).
+    NotCached,
     /// The client has left: what is answered is for the log alone.
     ClientLeft,
     /// The gateway itself failed.
@@ -227,6 +229,7 @@ pub fn rescue(fault: Fault, denial: Option<&str>) -> Rescue {
         Fault::EndpointMalformed => {
             with(IntegrationFailure, 502, "InternalServerErrorException", Some("Internal server error"))
         }
+        Fault::NotCached => with(Default5xx, 504, "InternalServerErrorException", Some("Not in the cache")),
         // The status is nginx's.
         Fault::ClientLeft => with(Default4xx, 499, "BadRequestException", Some("Client closed request")),
         Fault::Internal => plain(Default5xx),

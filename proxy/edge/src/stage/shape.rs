@@ -22,8 +22,11 @@ pub enum Verdict {
 }
 
 /// The answer states these itself.
-const DROPPED: u64 =
-    HOP_BY_HOP | FieldKind::ContentLength.bit() | FieldKind::ProxyAuthenticate.bit() | FieldKind::XAmzApigwId.bit();
+const DROPPED: u64 = HOP_BY_HOP
+    | FieldKind::ContentLength.bit()
+    | FieldKind::ProxyAuthenticate.bit()
+    | FieldKind::ProxyAuthorization.bit()
+    | FieldKind::XAmzApigwId.bit();
 
 /// Renamed under `aws`; under `edge` `Date` is replaced by ours and the rest passes.
 const REMAPPED: u64 = FieldKind::Date.bit()
@@ -39,6 +42,7 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     let Some((_, _, method)) = exchange.route.and_then(|r| context.plan.method(r)) else {
         return Flow::Answer(Reply::Fault(Fault::Internal));
     };
+    let by_origin = method.cache.as_ref().is_some_and(|rule| rule.origin.is_some());
     let aws = matches!(&method.integration, IntegrationPlan::Http(http) if http.aws);
     let raw = std::mem::take(&mut exchange.origin.raw);
     let nominated = nominated(&raw);
@@ -46,12 +50,19 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     for (name, value) in fields_of(&raw) {
         let kind = FieldKind::of(name);
         let is = |set: u64| set & kind.bit() != 0;
-        if is(DROPPED) || (aws && is(DROPPED_BY_AWS)) || nominated.iter().any(|n| n.eq_ignore_ascii_case(name)) {
+        let is_known = kind != FieldKind::Other || !name.eq_ignore_ascii_case(b"proxy-authentication-info");
+        if is(DROPPED)
+            || !is_known
+            || (aws && is(DROPPED_BY_AWS))
+            || nominated.iter().any(|n| n.eq_ignore_ascii_case(name))
+        {
             continue;
         }
         if is(REMAPPED) {
             match (aws, kind) {
                 (true, _) => push(&mut fields, &[b"x-amzn-Remapped-", name], value),
+                // Ages are counted from it.
+                (false, FieldKind::Date) if by_origin => push(&mut fields, &[name], value),
                 (false, FieldKind::Date | FieldKind::XAmznRequestId) => {}
                 (false, _) => push(&mut fields, &[name], value),
             }

@@ -3,6 +3,8 @@
 //! Decided on the head; a body that turns out too long is dropped while it streams. Under `aws` every status is stored
 //! as AWS does; under `edge` only what is safe to repeat to somebody else.
 
+mod by_origin;
+
 use serde::Serialize;
 use sluice_cache::NotStored;
 use sluice_cache::freshness::{CacheControl, Candidate, Ttl};
@@ -53,7 +55,11 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
         return Flow::Answer(Reply::Fault(Fault::Internal));
     };
     let verdict = match (&method.cache, &exchange.key) {
-        (Some(rule), Some(_)) => note(exchange, method, rule).unwrap_or_else(|| judge(exchange, rule)),
+        (Some(_), Some(_)) if exchange.serves_stale => stale(exchange),
+        (Some(rule), Some(_)) => note(exchange, method, rule).unwrap_or_else(|| match &rule.origin {
+            None => judge(exchange, rule),
+            Some(origin) => by_origin::judge(exchange, context.hasher, rule, *origin),
+        }),
         _ => Verdict::Off,
     };
     if let CacheStatus::Forward { stored, detail, .. } = &mut exchange.cache_status {
@@ -90,6 +96,17 @@ pub fn notes(exchange: &Exchange<'_>, method: &MethodPlan, tags: &Tags) -> Vec<u
     notes
 }
 
+/// Served because nothing better could be had: it is stored already.
+fn stale(exchange: &mut Exchange<'_>) -> Verdict {
+    if let CacheStatus::Forward { detail, .. } = &mut exchange.cache_status {
+        *detail = Some("stale-if-error");
+    }
+    let stored_at = exchange.stored.as_ref().map(|entry| entry.lifetime().stored_at_ns);
+    let age = stored_at.map(|at| (exchange.origin.came.saturating_sub(at) / 1_000_000_000) as u32);
+    exchange.age = age.filter(|_| exchange.cache_status != CacheStatus::Silent);
+    Verdict::Off
+}
+
 fn judge(exchange: &Exchange<'_>, rule: &CachePlan) -> Verdict {
     let origin = &exchange.origin;
     let length = match origin.framing {
@@ -114,17 +131,21 @@ fn judge(exchange: &Exchange<'_>, rule: &CachePlan) -> Verdict {
     }
 }
 
-/// Every field that the answer varies by is in the key: the coding always is under `edge`, the others where they are named.
+/// Every field that the answer varies by is in the key.
 fn is_keyed(vary: &[u8], rule: &KeyRule) -> bool {
-    let is = |part: &KeyPart, name: &[u8]| match part {
+    let mut names = vary.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty());
+    names.all(|name| is_name_keyed(name, rule))
+}
+
+/// The coding always is under `edge`, the others where they are named.
+fn is_name_keyed(name: &[u8], rule: &KeyRule) -> bool {
+    let is = |part: &KeyPart| match part {
         KeyPart::Header(n) | KeyPart::Mapped(Expression::MultivalueHeader(n)) => {
             n.as_bytes().eq_ignore_ascii_case(name)
         }
         _ => false,
     };
-    let named = |name: &[u8]| rule.parts().iter().any(|part| is(part, name));
-    let mut names = vary.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty());
-    names.all(|name| name.eq_ignore_ascii_case(b"accept-encoding") || named(name))
+    name.eq_ignore_ascii_case(b"accept-encoding") || rule.parts().iter().any(is)
 }
 
 #[cfg(test)]

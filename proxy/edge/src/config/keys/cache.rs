@@ -1,9 +1,9 @@
 //! Keys of the response cache, at a stage and at single methods of it.
 
-use sluice_api::UnauthorizedCacheControl;
+use sluice_api::{CacheMode, UnauthorizedCacheControl};
 
 use super::Absent::{Empty, Flag, Text, Unset};
-use super::{Form, Key, Kind, NETWORK};
+use super::{DAY, Form, Key, Kind, NETWORK, secs};
 
 static DEPLOYMENT: Form =
     Form { name: "letters, digits, '-', '_' and '.', at most 64", pattern: "^[A-Za-z0-9._-]{1,64}$" };
@@ -35,6 +35,66 @@ pub(crate) static API_CACHE_INVALIDATION_CALLERS: Key = Key::new(
 )
 .aws("execute-api:InvalidateCache");
 
+pub(crate) static CACHE_MODE: Key = Key::new(
+    "cache_mode",
+    Kind::Choice(CacheMode::NAMES),
+    Text("ttl"),
+    "`ttl`: answers live for `cache_ttl`, whatever the origin says. `rfc9111`: the origin says what is stored and for how long (`Cache-Control`, `Expires`, `Age`, validators), requests may ask for less, and `cache_ttl`, where it is written, is the most. Not under `aws`.",
+);
+pub(crate) static METHOD_CACHE_MODE: Key = Key::new(
+    "cache_mode",
+    Kind::Choice(CacheMode::NAMES),
+    Unset("the stage's"),
+    "Who says what of the method is stored and for how long: `ttl` or `rfc9111`.",
+);
+pub(crate) static STALE_WHILE_REVALIDATE: Key = Key::new(
+    "cache_stale_while_revalidate",
+    Kind::Duration(secs(0), secs(DAY)),
+    Text("0s"),
+    "For how long after its end, or after a soft purge, an answer is still served while one request fetches a new one. Under `rfc9111` the origin's own `stale-while-revalidate` goes before it, and `must-revalidate` forbids it.",
+);
+pub(crate) static METHOD_STALE_WHILE_REVALIDATE: Key = Key::new(
+    "cache_stale_while_revalidate",
+    Kind::Duration(secs(0), secs(DAY)),
+    Unset("the stage's"),
+    "For how long after its end an answer of the method is served while a new one is fetched.",
+);
+pub(crate) static STALE_IF_ERROR: Key = Key::new(
+    "cache_stale_if_error",
+    Kind::Duration(secs(0), secs(DAY)),
+    Text("0s"),
+    "For how long after its end an answer is served where the endpoint cannot be reached, is too slow, or answers 500, 502, 503 or 504. Under `rfc9111` the origin's own `stale-if-error` goes before it, and `must-revalidate` forbids it.",
+);
+pub(crate) static METHOD_STALE_IF_ERROR: Key = Key::new(
+    "cache_stale_if_error",
+    Kind::Duration(secs(0), secs(DAY)),
+    Unset("the stage's"),
+    "For how long after its end an answer of the method is served where no new one can be had.",
+);
+pub(crate) static EARLY_REFRESH: Key = Key::new(
+    "cache_early_refresh",
+    Kind::Duration(secs(0), secs(3600)),
+    Text("0s"),
+    "In the last so much of its time an answer that is asked for is fetched anew while it is served, each at a moment of its own, so that not all expire at once.",
+);
+pub(crate) static METHOD_EARLY_REFRESH: Key = Key::new(
+    "cache_early_refresh",
+    Kind::Duration(secs(0), secs(3600)),
+    Unset("the stage's"),
+    "How long before its end an answer of the method may be fetched anew.",
+);
+pub(crate) static DERIVED_ANSWERS: Key = Key::new(
+    "cache_derived_answers",
+    Kind::Flag,
+    Unset("`true` under `edge`, `false` under `aws`"),
+    "Conditional requests, single ranges and, where an ANY method is cached, HEAD are answered from the stored answer to GET; an expired answer is fetched anew only if the origin says that it has changed.",
+);
+pub(crate) static METHOD_DERIVED_ANSWERS: Key = Key::new(
+    "cache_derived_answers",
+    Kind::Flag,
+    Unset("the stage's"),
+    "Conditional requests, ranges and HEAD are answered from the method's stored answers.",
+);
 pub(crate) static CACHE_STATUSES: Key = Key::new(
     "cache_statuses",
     Kind::Texts(&STATUS, &TTL),

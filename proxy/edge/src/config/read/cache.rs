@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
-use sluice_api::{MethodSettings, Profile, StatusPattern, UnauthorizedCacheControl};
+use sluice_api::{CacheMode, MethodSettings, Profile, StatusPattern, UnauthorizedCacheControl};
 
 use super::network;
-use crate::config::keys::{Key, cache as keys};
+use crate::config::keys::{Key, cache as keys, stage};
 use crate::config::rules;
 use crate::config::table::{Located, Table};
 use crate::config::units;
@@ -17,6 +17,12 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Which keys say it: a stage's, or a method's.
 pub(super) struct CacheKeys {
+    mode: &'static Key,
+    ttl: &'static Key,
+    stale_while_revalidate: &'static Key,
+    stale_if_error: &'static Key,
+    early_refresh: &'static Key,
+    derived: &'static Key,
     statuses: &'static Key,
     encrypted: &'static Key,
     require: &'static Key,
@@ -24,12 +30,24 @@ pub(super) struct CacheKeys {
 }
 
 pub(super) static STAGE: CacheKeys = CacheKeys {
+    mode: &keys::CACHE_MODE,
+    ttl: &stage::CACHE_TTL,
+    stale_while_revalidate: &keys::STALE_WHILE_REVALIDATE,
+    stale_if_error: &keys::STALE_IF_ERROR,
+    early_refresh: &keys::EARLY_REFRESH,
+    derived: &keys::DERIVED_ANSWERS,
     statuses: &keys::CACHE_STATUSES,
     encrypted: &keys::CACHE_DATA_ENCRYPTED,
     require: &keys::REQUIRE_AUTHORIZATION,
     strategy: &keys::UNAUTHORIZED_STRATEGY,
 };
 pub(super) static METHOD: CacheKeys = CacheKeys {
+    mode: &keys::METHOD_CACHE_MODE,
+    ttl: &stage::METHOD_CACHE_TTL,
+    stale_while_revalidate: &keys::METHOD_STALE_WHILE_REVALIDATE,
+    stale_if_error: &keys::METHOD_STALE_IF_ERROR,
+    early_refresh: &keys::METHOD_EARLY_REFRESH,
+    derived: &keys::METHOD_DERIVED_ANSWERS,
     statuses: &keys::METHOD_CACHE_STATUSES,
     encrypted: &keys::METHOD_CACHE_DATA_ENCRYPTED,
     require: &keys::METHOD_REQUIRE_AUTHORIZATION,
@@ -38,12 +56,15 @@ pub(super) static METHOD: CacheKeys = CacheKeys {
 
 impl CacheKeys {
     /// Every one of them.
-    pub(super) fn all(&self) -> [&'static Key; 4] {
-        [self.statuses, self.encrypted, self.require, self.strategy]
+    pub(super) fn all(&self) -> [&'static Key; 9] {
+        let of_time = [self.mode, self.stale_while_revalidate, self.stale_if_error, self.early_refresh, self.derived];
+        let [mode, revalidate, error, early, derived] = of_time;
+        [mode, revalidate, error, early, derived, self.statuses, self.encrypted, self.require, self.strategy]
     }
 
     /// Reads them into `settings`, which hold what is above them.
     pub(super) fn read(&self, table: &Table<'_>, settings: &mut MethodSettings, profile: Profile) {
+        self.read_times(table, settings, profile);
         if table.written(self.statuses).is_some() {
             settings.cache_statuses = statuses(table, self.statuses, profile);
         }
@@ -57,6 +78,42 @@ impl CacheKeys {
             settings.unauthorized_cache_control = UnauthorizedCacheControl::named(&name).unwrap_or_default();
         }
         self.check(table, settings, profile);
+    }
+
+    /// Who says how long answers live, and what becomes of them afterwards.
+    fn read_times(&self, table: &Table<'_>, settings: &mut MethodSettings, profile: Profile) {
+        if let Some(name) = table.text(self.mode) {
+            settings.cache_mode = CacheMode::named(&name).unwrap_or_default();
+        }
+        if table.written(self.ttl).is_some() {
+            settings.cache_ttl_cap = table.duration(self.ttl);
+        }
+        let seconds = |key, to: &mut Duration| *to = table.duration(key).unwrap_or(*to);
+        seconds(self.stale_while_revalidate, &mut settings.stale_while_revalidate);
+        seconds(self.stale_if_error, &mut settings.stale_if_error);
+        seconds(self.early_refresh, &mut settings.early_refresh);
+        if let Some(derived) = table.flag(self.derived) {
+            settings.derived_answers = derived;
+        }
+        self.check_mode(table, settings, profile);
+    }
+
+    fn check_mode(&self, table: &Table<'_>, settings: &MethodSettings, profile: Profile) {
+        if settings.cache_mode != CacheMode::Rfc9111 {
+            return;
+        }
+        if let Some(at) = table.written(self.mode).filter(|_| profile == Profile::Aws) {
+            let message = "AWS's cache does not go by what the origin says";
+            table.report().error(&rules::BAD_VALUE, at, message, "set profile = \"edge\", or cache_mode = \"ttl\"");
+        }
+        if let Some(at) = table.written(self.statuses) {
+            let message = format!("'{}' has no effect: the origin says how long answers are kept", self.statuses.name);
+            table.report().strict(profile, &rules::NO_EFFECT, at, message, "remove it, or set cache_mode = \"ttl\"");
+        }
+        if let Some(at) = table.written(self.derived).filter(|_| !settings.derived_answers) {
+            let message = format!("'{}' cannot be false: validation is part of RFC 9111", self.derived.name);
+            table.report().error(&rules::BAD_VALUE, at, message, "remove it, or set cache_mode = \"ttl\"");
+        }
     }
 
     fn check(&self, table: &Table<'_>, settings: &MethodSettings, profile: Profile) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 use sluice_api::{
-    KeyParameter, MethodKey, MethodSettings, Profile, ResourcePath, Stage, StageName, UnauthorizedCacheControl, Verb,
+    CacheMode, KeyParameter, MethodKey, MethodSettings, Profile, ResourcePath, Stage, StageName,
+    UnauthorizedCacheControl, Verb,
 };
 
 use super::api::MethodDraft;
@@ -109,6 +110,12 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
     let mut defaults = MethodSettings {
         caching_enabled: table.flag(&keys::CACHING_ENABLED).unwrap_or(cluster),
         cache_ttl: whole_seconds(table, &keys::CACHE_TTL).unwrap_or_default(),
+        cache_mode: CacheMode::default(),
+        cache_ttl_cap: None,
+        stale_while_revalidate: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
+        early_refresh: Duration::ZERO,
+        derived_answers: profile == Profile::Edge,
         cache_statuses: BTreeMap::new(),
         cache_key_parameters: None,
         cache_namespace: None,

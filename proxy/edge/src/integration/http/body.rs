@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::buffer::Buffer;
 use super::connection::Connection;
 use super::head::BodyEnd;
@@ -18,6 +20,8 @@ pub struct BodyReader(Source);
 enum Source {
     Http1(Http1Body),
     Http2(Box<Http2Body>),
+    /// What is at hand, and whether it was handed out.
+    Held(Bytes, bool),
 }
 
 impl BodyReader {
@@ -43,12 +47,18 @@ impl BodyReader {
         Self(Source::Http2(Box::new(body)))
     }
 
+    /// A body that is there already.
+    pub fn held(body: Bytes) -> Self {
+        Self(Source::Held(body, false))
+    }
+
     /// All of the body has been handed out.
     #[inline]
     pub fn is_done(&self) -> bool {
         match &self.0 {
             Source::Http1(body) => body.is_done(),
             Source::Http2(body) => body.is_done(),
+            Source::Held(body, given) => *given || body.is_empty(),
         }
     }
 
@@ -58,6 +68,7 @@ impl BodyReader {
         match &mut self.0 {
             Source::Http1(body) => body.piece(),
             Source::Http2(body) => body.piece(),
+            Source::Held(body, given) => Ok(once(body, given)),
         }
     }
 
@@ -66,6 +77,7 @@ impl BodyReader {
         match &mut self.0 {
             Source::Http1(body) => body.next().await,
             Source::Http2(body) => body.next().await,
+            Source::Held(body, given) => Ok(once(body, given)),
         }
     }
 
@@ -74,6 +86,11 @@ impl BodyReader {
         match &mut self.0 {
             Source::Http1(body) => body.read().await,
             Source::Http2(body) => body.read().await,
+            Source::Held(..) => Ok(()),
         }
     }
+}
+
+fn once<'b>(body: &'b Bytes, given: &mut bool) -> Option<&'b [u8]> {
+    (!std::mem::replace(given, true) && !body.is_empty()).then_some(body)
 }

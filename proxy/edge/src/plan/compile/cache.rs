@@ -1,15 +1,17 @@
 //! How a method of a stage is cached: which verbs, under which key, for how long, and who may have entries replaced.
 
 use sluice_api::{
-    HttpIntegration, IntegrationKind, KeyParameter, KeySource, MethodSettings, Profile, UnauthorizedCacheControl, Verb,
+    CacheMode, HttpIntegration, IntegrationKind, KeyParameter, KeySource, MethodSettings, Profile,
+    UnauthorizedCacheControl, Verb,
 };
+use sluice_cache::freshness::origin::Grace;
 use sluice_cache::freshness::{self, StatusRule, StatusRules, StoreRule, Ttl};
 use sluice_cache::key::{KeyPrefix, Scope};
 use sluice_mapping::{Expression, Location};
 
 use super::method::{Place, source_of};
 use super::{CompileError, Compiler};
-use crate::plan::{CachePlan, KeyPart, KeyRule};
+use crate::plan::{CachePlan, KeyPart, KeyRule, OriginRule};
 
 impl Compiler<'_> {
     pub(super) fn cache_plan(
@@ -38,6 +40,10 @@ impl Compiler<'_> {
             collapse: !aws,
             shows_status: !aws,
             store: self.store_rule(settings, aws),
+            origin: origin_rule(settings),
+            grace: grace(settings),
+            early_ns: u64::try_from(settings.early_refresh.as_nanos()).unwrap_or(u64::MAX),
+            derives: settings.derived_answers,
             unauthorized: unauthorized(settings),
             tags: self.tags.clone(),
         }))
@@ -51,6 +57,19 @@ impl Compiler<'_> {
             statuses: StatusRules::new(rules.map(|(s, time)| StatusRule { statuses: s.range(), ttl: ttl(*time) })),
             object_limit: self.configuration.node.cache.object_size_limit,
         }
+    }
+}
+
+fn origin_rule(settings: &MethodSettings) -> Option<OriginRule> {
+    let cap = settings.cache_ttl_cap.map(|cap| u64::try_from(cap.as_nanos()).unwrap_or(u64::MAX));
+    (settings.cache_mode == CacheMode::Rfc9111).then_some(OriginRule { cap_ns: cap })
+}
+
+fn grace(settings: &MethodSettings) -> Grace {
+    let seconds = |time: std::time::Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+    Grace {
+        stale_while_revalidate: seconds(settings.stale_while_revalidate),
+        stale_if_error: seconds(settings.stale_if_error),
     }
 }
 

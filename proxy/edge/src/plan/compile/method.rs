@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sluice_api::{
-    Api, HttpIntegration, IntegrationKind, Method, MethodKey, Profile, Resource, Stage, UpstreamVersion, Verb,
+    Api, CacheMode, HttpIntegration, IntegrationKind, Method, MethodKey, Profile, Resource, Stage, UpstreamVersion,
+    Verb,
 };
 use sluice_mapping::{Expression, Location, Target};
 use xxhash_rust::xxh3::xxh3_128;
@@ -49,6 +50,7 @@ impl Compiler<'_> {
             verb,
             path: resource.path.as_str().into(),
             bucket: self.bucket(name.clone(), throttle)?,
+            invalidates: cached && settings.cache_mode == CacheMode::Rfc9111,
             cache: if cached { self.cache_plan(place, settings, own.is_some())? } else { None },
             integration: self.integration(place)?,
             variables: resource.path.variables().map(Into::into).collect(),

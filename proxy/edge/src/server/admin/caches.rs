@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::thread;
 
 use serde_json::{Value, json};
+use sluice_api::Verb;
 use sluice_cache::Entry;
 use sluice_cache::invalidate::{self, Force, NotDurable, Purge, Target};
 use sluice_cache::notes::NotesRef;
 use sluice_cache::tier::memory::Swept;
 
 use super::keys;
-use super::wish::{BadField, Scope, What, Wish};
+use super::wish::{Asked, BadField, Scope, What, Wish};
 use crate::observe::admin::{AdminRequest, AdminResponse};
 use crate::plan::{ApiPlan, Plan, StageCache, StagePlan};
 use crate::server::gateway::Gateway;
@@ -155,6 +156,18 @@ fn carry_out(gateway: &Gateway, aims: &[Aim<'_>], force: Force) -> AdminResponse
     match lost {
         Some(error) => AdminResponse::error(500, &error.to_string()),
         None => AdminResponse::json(200, &json!({ "purged": caches })),
+    }
+}
+
+/// What GET requests for a URL find is gone afterwards. Where it leads to nothing that is cached, so be it.
+pub(super) fn purge_answers_to_get(gateway: &Gateway, plan: &Arc<Plan>, url: String) {
+    let asked = Asked { url, verb: Some(Verb::Get), host: None, headers: Vec::new() };
+    for (cached, targets) in keys::aims(gateway, plan, &Scope::default(), &asked).unwrap_or_default() {
+        for target in targets {
+            if let Err(error) = purge_one(gateway, &cached, Purge { target, force: Force::Hard }) {
+                tracing::warn!(%error, "an invalidation does not outlive the process");
+            }
+        }
     }
 }
 

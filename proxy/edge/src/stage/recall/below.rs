@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sluice_cache::invalidate::Coverage;
+use sluice_cache::key::Keyed;
 use sluice_cache::tier::disk::Pending;
 use sluice_cache::{Entry, Epoch, Found, KeyRef};
 
@@ -72,7 +73,8 @@ pub(super) fn look(exchange: &mut Exchange<'_>, cache: &StageCache, key: KeyRef<
                 }
             }
         }
-        OnDisk::Came(Some(entry), began) => (entry, began),
+        // What is asked for may be another variant by now.
+        OnDisk::Came(Some(entry), began) if entry.key() == key => (entry, began),
         _ => return Some(Found::Absent),
     };
     let found = judge(cache, entry, now);

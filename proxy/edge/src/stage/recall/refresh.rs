@@ -35,12 +35,19 @@ pub(super) fn wish(exchange: &Exchange<'_>, plan: &Plan, method: &Cached<'_>) ->
     if !exchange.head.has(FieldKind::CacheControl) || !asks(&exchange.head) {
         return Wish::None;
     }
-    let Some(strategy) = method.rule.unauthorized else { return Wish::Granted };
-    let arn = MethodArn::of(exchange, plan);
-    match method.stage.invalidation.allows(&Invalidation { source_ip: exchange.client, method_arn: &arn }) {
-        true => Wish::Granted,
-        false => refused(strategy),
+    match method.rule.unauthorized {
+        Some(strategy) if !may(exchange, plan, method) => refused(strategy),
+        _ => Wish::Granted,
     }
+}
+
+/// The caller may have an entry of the method replaced.
+pub(super) fn may(exchange: &Exchange<'_>, plan: &Plan, method: &Cached<'_>) -> bool {
+    if method.rule.unauthorized.is_none() {
+        return true;
+    }
+    let arn = MethodArn::of(exchange, plan);
+    method.stage.invalidation.allows(&Invalidation { source_ip: exchange.client, method_arn: &arn })
 }
 
 fn refused(strategy: UnauthorizedCacheControl) -> Wish {

@@ -20,6 +20,11 @@ pub enum Verdict {
         /// It came from disk.
         disk: bool,
     },
+    /// Answered from memory with what is no longer fresh, while it is fetched anew.
+    Stale {
+        /// Seconds since it was stored.
+        age: u32,
+    },
     /// Nothing is stored under the key.
     Miss,
     /// What is stored is no longer fresh.
@@ -50,7 +55,7 @@ pub enum Verdict {
 impl Verdict {
     /// Counts as `CacheHitCount`.
     pub fn is_hit(self) -> bool {
-        matches!(self, Verdict::Hit { .. } | Verdict::Followed)
+        matches!(self, Verdict::Hit { .. } | Verdict::Stale { .. } | Verdict::Followed)
     }
 
     /// Counts as `CacheMissCount`, if the request is sent to the endpoint.
@@ -77,7 +82,8 @@ impl Verdict {
             Verdict::UnkeyedCookie => 6,
             Verdict::KeyTooLong => 7,
             Verdict::Purged { .. } => 8,
-            Verdict::None | Verdict::Off | Verdict::Denied | Verdict::Hit { .. } | Verdict::Followed => return None,
+            Verdict::None | Verdict::Off | Verdict::Denied => return None,
+            Verdict::Hit { .. } | Verdict::Stale { .. } | Verdict::Followed => return None,
         })
     }
 
@@ -99,6 +105,7 @@ impl Verdict {
         Some(match self {
             Verdict::None | Verdict::Off | Verdict::Method | Verdict::Denied => return None,
             Verdict::Hit { .. } => "hit",
+            Verdict::Stale { .. } => "stale",
             Verdict::Miss => "miss",
             Verdict::Expired => "expired",
             Verdict::Purged { .. } => "purged",
