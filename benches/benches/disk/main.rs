@@ -34,7 +34,8 @@ impl Options {
     }
 
     fn config(&self, capacity_mb: u64) -> Config {
-        let config = Config::new(&self.directory.join("store"), capacity_mb * MB);
+        let mut config = Config::new(&self.directory.join("store"), capacity_mb * MB);
+        config.segment_bytes = self.number("segment", u64::from(config.segment_bytes)) as u32;
         if self.number("direct", 0) == 1 { config.direct() } else { config }
     }
 
@@ -212,12 +213,13 @@ fn reopen(options: &Options) {
 
 fn reopened(options: &Options, config: &Config) {
     process::drop_caches();
-    let (resident, started) = (process::resident_mib(), Instant::now());
+    let (resident, started, cpu) = (process::resident_mib(), Instant::now(), process::cpu());
     let (store, _space) = options.open(config);
     let (took, stats) = (started.elapsed(), store.stats());
     println!(
-        "reopened {} entries in {took:?}; index {:.1} B an entry; RSS {resident} -> {} MiB, peak of the process {} MiB",
+        "reopened {} entries in {took:?}, {:.2} CPU-s; index {:.1} B an entry; RSS {resident} -> {} MiB, peak of the process {} MiB",
         stats.entries,
+        process::cpu() - cpu,
         stats.index_bytes as f64 / stats.entries as f64,
         process::resident_mib(),
         process::peak_mib(),

@@ -195,6 +195,7 @@ impl Store {
             queue_marks,
             refused: counts.refused(),
             lost: counts.lost.load(Relaxed),
+            overtaken: counts.overtaken.load(Relaxed),
             written_bytes: counts.written_bytes.load(Relaxed),
             write_errors: counts.write_errors.load(Relaxed),
             read_errors: counts.read_errors.load(Relaxed),

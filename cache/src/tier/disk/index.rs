@@ -118,20 +118,22 @@ impl Index {
     }
 
     /// Inserts unless `condition` holds, which is asked when nobody else can touch the slot: then removes what is there.
-    pub(super) fn insert_unless(&self, slot: Slot, place: Place, condition: impl FnOnce() -> bool) {
-        let Some(shard) = self.shard(slot) else { return };
+    /// Tells whether it inserted.
+    pub(super) fn insert_unless(&self, slot: Slot, place: Place, condition: impl FnOnce() -> bool) -> bool {
+        let Some(shard) = self.shard(slot) else { return false };
         let mut shard = shard.write();
         if condition() {
             if let Ok(found) = shard.find_entry(hash(slot.tag()), |cell| tag(cell) == slot.tag()) {
                 found.remove();
             }
-            return;
+            return false;
         }
         let cell = (AtomicU64::new(slot.tag()), place.packed());
         match shard.find_mut(hash(slot.tag()), |cell| tag(cell) == slot.tag()) {
             Some(old) => *old = cell,
             None => drop(shard.insert_unique(hash(slot.tag()), cell, |cell| hash(tag(cell)))),
         }
+        true
     }
 
     pub(super) fn remove(&self, slot: Slot) {

@@ -78,6 +78,9 @@ pub struct Stats {
     pub refused: [u64; 5],
     /// Entries that were taken and then not written.
     pub lost: u64,
+    /// Entries that are not found although they were written: their key was dropped while they were on their way, or
+    /// another one that shares its place among what is on its way.
+    pub overtaken: u64,
     /// Bytes written, with padding.
     pub written_bytes: u64,
     /// Failed writes.
@@ -104,6 +107,7 @@ pub struct Stats {
 pub(super) struct Counts {
     pub(super) refused: [AtomicU64; 5],
     pub(super) lost: AtomicU64,
+    pub(super) overtaken: AtomicU64,
     pub(super) written_bytes: AtomicU64,
     pub(super) write_errors: AtomicU64,
     pub(super) read_errors: AtomicU64,

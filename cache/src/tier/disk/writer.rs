@@ -62,7 +62,8 @@ impl Writer {
         let slot = written.row.slot;
         let place = batch.place(written);
         if written.row.kind == Kind::Entry {
-            index.insert_unless(slot, place, || in_flight.is_marked_after(slot, written.sequence));
+            let inserted = index.insert_unless(slot, place, || in_flight.is_marked_after(slot, written.sequence));
+            add(&self.shared.counts.overtaken, u64::from(!inserted));
             if let Some(space) = spaces.find(written.row.space) {
                 space.account(written.epoch, batch.segment.number, place.bytes() as u64);
             }
