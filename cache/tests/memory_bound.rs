@@ -1,7 +1,8 @@
 //! The memory tier keeps its bound: filled with 50 times its capacity, the process has grown by at most capacity × 1.1
 //! + 32 MiB, with the allocator that the product uses, whatever the sizes of the bodies and whichever threads insert.
 //!
-//! Without arguments every case runs in a process of its own; with the name of a case, that case runs here.
+//! Without arguments every case runs in a process of its own; with the name of a case, that case runs here. `--list`
+//! tells their names, as runners ask for them.
 
 #![expect(clippy::unwrap_used, reason = "a test program that may stop at once")]
 
@@ -47,11 +48,31 @@ enum Threads {
 }
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).and_then(|name| CASES.into_iter().find(|case| case.0 == name)) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if has("--list") {
+        return list(has("--ignored"));
+    }
+    match CASES.into_iter().find(|(name, ..)| has(name)) {
+        Some((name, _, Threads::InTurn)) if std::env::var_os(PURGE_DELAY).is_none() => run_apart(name, Threads::InTurn),
         Some((_, sizes, threads)) => run(sizes, threads),
         None => run_all(),
     }
 }
+
+/// None is ignored.
+fn list(ignored: bool) -> ExitCode {
+    CASES.iter().filter(|_| !ignored).for_each(|(name, ..)| println!("{name}: test"));
+    ExitCode::SUCCESS
+}
+
+fn run_apart(name: &str, threads: Threads) -> ExitCode {
+    let own = std::env::current_exe().unwrap();
+    if passes(&own, name, threads) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Read by the allocator when the process begins.
+const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
 
 fn run_all() -> ExitCode {
     let own = std::env::current_exe().unwrap();
@@ -64,7 +85,7 @@ fn passes(own: &Path, name: &str, threads: Threads) -> bool {
     case.arg(name);
     if matches!(threads, Threads::InTurn) {
         // mimalloc returns free pages a second after they became free; a turn here is shorter than that.
-        case.env("MIMALLOC_PURGE_DELAY", "0");
+        case.env(PURGE_DELAY, "0");
     }
     case.status().unwrap().success()
 }
