@@ -1,6 +1,6 @@
 //! One ban: a purge with its number, in memory and as bytes for a tier that outlives the process.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use thiserror::Error;
 
@@ -12,7 +12,7 @@ use super::purge::{Force, Purge, Target};
 pub struct Ban {
     sequence: Sequence,
     purge: Purge,
-    until_ns: u64,
+    until_ns: AtomicU64,
     /// Whatever it covers in memory has been dealt with.
     settled: AtomicBool,
 }
@@ -26,7 +26,7 @@ const VERSION: u8 = 1;
 
 impl Ban {
     pub(super) const fn new(sequence: Sequence, purge: Purge, until_ns: u64) -> Self {
-        Self { sequence, purge, until_ns, settled: AtomicBool::new(false) }
+        Self { sequence, purge, until_ns: AtomicU64::new(until_ns), settled: AtomicBool::new(false) }
     }
 
     /// Its number.
@@ -44,8 +44,13 @@ impl Ban {
     /// When everything that it could cover is over, nanoseconds of the clock of
     /// [`Lifetime`](crate::entry::Lifetime).
     #[must_use]
-    pub const fn until_ns(&self) -> u64 {
-        self.until_ns
+    pub fn until_ns(&self) -> u64 {
+        self.until_ns.load(Ordering::Acquire)
+    }
+
+    /// Says so once it is known.
+    pub(super) fn keep_until(&self, until_ns: u64) {
+        self.until_ns.store(until_ns, Ordering::Release);
     }
 
     /// What it costs to keep, bytes.
@@ -68,7 +73,7 @@ impl Ban {
         let text = self.purge.target.text();
         out.extend_from_slice(&[VERSION, self.purge.force as u8, self.purge.target.kind() as u8]);
         out.extend_from_slice(&self.sequence.0.to_le_bytes());
-        out.extend_from_slice(&self.until_ns.to_le_bytes());
+        out.extend_from_slice(&self.until_ns().to_le_bytes());
         out.extend_from_slice(text);
     }
 

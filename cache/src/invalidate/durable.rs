@@ -62,7 +62,9 @@ pub fn purge(
     purge: Purge,
     now_ns: u64,
 ) -> Result<Swept, NotDurable> {
-    let ban = memory.bans().publish(purge, below.horizon_ns(now_ns));
+    // What is put below until the ban is seen counts for how long it is kept; what comes later sees the ban.
+    let ban = memory.bans().publish(purge, u64::MAX);
+    ban.keep_until(below.horizon_ns(now_ns));
     let kept = below.ban(&ban);
     let swept = match &ban.purge().target {
         Target::Key(key) => memory.sweep_key(&ban, hasher.key(key), now_ns),

@@ -383,6 +383,29 @@ fn a_purge_that_cannot_be_kept_holds_all_the_same() {
 }
 
 #[test]
+fn how_long_a_ban_is_needed_is_asked_when_it_holds() {
+    struct Below<'t>(&'t MemoryTier);
+    impl Durable for Below<'_> {
+        fn horizon_ns(&self, _: u64) -> u64 {
+            if self.0.bans().is_empty() { 0 } else { 99 }
+        }
+        fn ban(&self, ban: &Ban) -> Result<(), NotDurable> {
+            assert_eq!(ban.until_ns(), 99);
+            Ok(())
+        }
+        fn flush(&self) -> Result<(), NotDurable> {
+            Ok(())
+        }
+    }
+    let tier = MemoryTier::new(MIB, MIB);
+    purge(&tier, &Below(&tier), &hasher(), tag("a", Force::Hard), 0).unwrap();
+    tier.bans().retire(98);
+    assert_eq!(tier.bans().len(), 1, "what came below just before would be back");
+    tier.bans().retire(99);
+    assert!(tier.bans().is_empty());
+}
+
+#[test]
 fn variants_go_with_their_key() {
     let target = Target::Key(Thing(1).key().into());
     let hasher = hasher();

@@ -165,6 +165,36 @@ fn what_was_purged_or_flushed_does_not_come_back() {
 }
 
 #[test]
+fn what_a_purge_has_overtaken_does_not_reach_the_disk() {
+    let gate = std::sync::Arc::new(support::Gate::default());
+    let (first, count) = (gate.clone(), AtomicUsize::new(0));
+    // Larger than the memory tier takes, so that it would lie on the disk alone.
+    let large = "x".repeat(1_040_000);
+    let origin = Recorder::start(move |_| match count.fetch_add(1, SeqCst) {
+        0 => Answer::raw("HTTP/1.1 200 OK\r\nSurrogate-Key: a\r\nContent-Length: 1040001\r\n\r\n")
+            .wait(&first)
+            .then(format!("o{large}")),
+        _ => Answer::status(200, "Surrogate-Key: a\r\n", format!("n{large}")),
+    });
+    let rig = Rig { origin, ..Rig::new() };
+    let gateway = rig.start();
+    let mut early = gateway.connect();
+    early.request("GET", "/pets/1", "");
+    rig.origin.wait_for(1);
+    let wish = json!({ "tag": "a" }).to_string();
+    let told = support::admin::send(&gateway.directory().join("admin.sock"), "POST", "/sluice/cache/purge", &wish);
+    assert_eq!(told.status, 200, "{}", told.body);
+    gate.open();
+    assert!(early.read().text().starts_with('o'));
+    assert!(body(&gateway, "/pets/1").starts_with('n'));
+    settle(&gateway, 1.0);
+    assert!(body(&gateway, "/pets/1").starts_with('n'));
+    assert_eq!(rig.origin.count(), 2);
+    drop(gateway);
+    assert!(!files(&rig.directory()).iter().any(|(_, bytes)| contains(bytes, b"oxxxxxxxx")), "it was written");
+}
+
+#[test]
 fn what_is_sealed_cannot_be_read_without_its_key() {
     let rig = Rig::sealed(&"0123456789abcdef".repeat(4));
     let gateway = rig.start();

@@ -15,6 +15,7 @@ use sluice_cache::answer::vary::MARKER;
 use sluice_cache::entry::Lifetime;
 use sluice_cache::flight::{Broken, Excess, Filling, Follower, Head, Leader, Reader, Verdict};
 use sluice_cache::freshness::Ttl;
+use sluice_cache::invalidate::Coverage;
 use sluice_cache::notes::Tags;
 use sluice_cache::{Draft, Entry, Found, NotStored, Role};
 use tokio::sync::oneshot;
@@ -367,8 +368,14 @@ impl Answer<'_> {
 /// In memory, and on disk unless it must be nowhere.
 fn keep(cache: &StageCache, key: &StorageKey, entry: &Arc<Entry>, now: u64) -> Result<(), NotStored> {
     let kept = cache.memory.insert(Arc::clone(entry), key.began);
-    if matches!(kept, Ok(()) | Err(NotStored::TooLarge | NotStored::Flushing)) {
+    let may_lie_below = matches!(kept, Ok(()) | Err(NotStored::TooLarge | NotStored::Flushing));
+    // While the key is held no later ban goes away: what one covers by now would outlive it below.
+    let is_clear = || cache.memory.bans().judge(entry) == Coverage::Clear;
+    if may_lie_below && is_clear() {
         cache.disk.insert(entry, key.below, now);
+        if !is_clear() {
+            drop(cache.disk.remove(key.as_ref()));
+        }
     }
     kept
 }
