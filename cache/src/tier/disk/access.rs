@@ -173,7 +173,7 @@ impl Space {
     /// salt is overwritten on the device, as far as the device overwrites.
     pub fn forget(&self) -> Ack {
         self.core.forgotten.store(true, SeqCst);
-        self.core.start_epoch();
+        self.core.start_epoch(true);
         self.core.codec.store(None);
         self.shared.spaces.remove(self.core.id);
         self.shared.journal.forget(self.core.id)

@@ -163,6 +163,7 @@ impl Recovery<'_> {
                 self.log.next_number = segment.number;
             }
             Ok(Scanned { rows, unbelievable_before }) => {
+                self.adopt_epochs(&rows);
                 if let Some(offset) = unbelievable_before {
                     self.drop_older("damage where something may have been dropped");
                     self.add(segment, rows.into_iter().filter(|row| row.offset >= offset));
@@ -201,6 +202,15 @@ impl Recovery<'_> {
         let written = segment.file.write_at(footer.as_slice(), (segment_bytes - footer.len()) as u64);
         if let Err(error) = written.and_then(|()| segment.file.sync()) {
             self.log.shared.watch.write_failed(&error);
+        }
+    }
+
+    /// Also of what is not believed: it may be, at another start.
+    fn adopt_epochs(&self, rows: &[Row]) {
+        for row in rows.iter().filter(|row| row.kind == Kind::Entry) {
+            if let Some(space) = self.log.shared.spaces.find(row.space) {
+                space.adopt_epoch(u64::from(row.epoch));
+            }
         }
     }
 

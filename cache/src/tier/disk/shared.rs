@@ -141,7 +141,7 @@ impl Shared {
     /// Starts a space's next epoch.
     pub(super) fn flush(&self, space: &SpaceCore) -> Ack {
         let mut facts = self.journal.facts();
-        let epoch = space.start_epoch();
+        let epoch = space.start_epoch(self.watch.is_ready());
         self.journal.state_in(&mut facts, Fact::Epoch { id: space.id, epoch })
     }
 }

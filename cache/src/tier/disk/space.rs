@@ -31,6 +31,9 @@ struct Ledger {
     share: u64,
 }
 
+/// More flushes than can be lost on their way to the journal.
+const UNRECORDED_LIMIT: u64 = 1 << 20;
+
 /// All spaces of a store.
 #[derive(Default)]
 pub(super) struct Spaces(RwLock<HashMap<u32, Arc<SpaceCore>>>);
@@ -53,12 +56,24 @@ impl SpaceCore {
         self.epoch.load(SeqCst)
     }
 
-    /// Makes all that it has unreachable, and tells the new epoch.
-    pub(super) fn start_epoch(&self) -> u64 {
+    /// Makes all that it has unreachable, and tells the new epoch. While the store recovers, that is one that nothing in
+    /// the log can have.
+    pub(super) fn start_epoch(&self, ready: bool) -> u64 {
+        let step = if ready { 1 } else { UNRECORDED_LIMIT };
         let mut ledger = self.ledger.lock();
-        let epoch = self.epoch.fetch_add(1, SeqCst) + 1;
+        let epoch = self.epoch.fetch_add(step, SeqCst) + step;
         ledger.clear();
         epoch
+    }
+
+    /// The log has something of this epoch: a flush was on its way to the journal and did not come there, but what came
+    /// after it is in the log. So it holds; or its epoch would begin again, and what is in it be found.
+    pub(super) fn adopt_epoch(&self, epoch: u64) {
+        let mut ledger = self.ledger.lock();
+        if epoch > self.epoch() {
+            self.epoch.store(epoch, SeqCst);
+            ledger.clear();
+        }
     }
 
     /// Whether entries of this epoch in this segment count.
@@ -176,8 +191,14 @@ mod tests {
     fn a_flush_takes_all_and_what_was_on_its_way() {
         let space = SpaceCore::new(1, "s".to_owned(), 4);
         space.account(4, 0, 40);
-        assert_eq!(space.start_epoch(), 5);
+        assert_eq!(space.start_epoch(true), 5);
         space.account(4, 0, 40);
         assert_eq!((space.bytes(), space.reaches(4, 0), space.reaches(5, 0)), (0, false, true));
+        space.account(5, 0, 40);
+        space.adopt_epoch(5);
+        assert_eq!((space.epoch(), space.bytes()), (5, 40));
+        space.adopt_epoch(6);
+        assert_eq!((space.epoch(), space.bytes()), (6, 0));
+        assert!(space.start_epoch(false) > 1_000_000);
     }
 }

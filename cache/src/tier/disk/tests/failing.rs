@@ -131,6 +131,28 @@ fn a_flush_whose_journal_fails_is_not_acknowledged_and_written_later() {
 }
 
 #[test]
+fn a_flush_that_the_journal_lost_holds_if_something_came_after_it() {
+    let mut rig = Rig::new();
+    rig.config.retry = std::time::Duration::from_secs(60);
+    let store = rig.open();
+    let pets = space(&store);
+    rig.insert(&pets, 1, 1, 100).unwrap();
+    store.commit().wait().unwrap();
+    rig.disk.set_faults(Faults { syncs: true, ..Faults::default() });
+    assert_eq!(pets.flush().wait(), FAILED);
+    rig.disk.set_faults(Faults::default());
+    rig.insert(&pets, 2, 2, 100).unwrap();
+    store.commit().wait().unwrap();
+    let rig = rig.cut(|| false);
+    let store = rig.open();
+    let pets = space(&store);
+    assert_eq!([1, 2].map(|key| rig.version(&pets, key)), [None, Some(2)]);
+    pets.flush().wait().unwrap();
+    let rig = rig.killed();
+    assert_eq!(rig.version(&space(&rig.open()), 2), None);
+}
+
+#[test]
 fn what_is_acknowledged_has_a_sync_behind_it() {
     let rig = Rig::new();
     let store = rig.open();
