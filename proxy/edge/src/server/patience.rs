@@ -38,9 +38,10 @@ pub async fn until<T>(at: Instant, alarm: &mut Alarm, future: impl Future<Output
 pub struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// It will wake the task some time.
-    pub const fn is_set(&self) -> bool {
-        self.0.is_some()
+    /// It will wake the task some time. One that has rung will not.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.0.as_ref().is_some_and(|timer| !timer.is_elapsed())
     }
 
     /// Ready once `at` has passed. Until then the task is woken at `at`, or earlier.
@@ -84,6 +85,15 @@ mod tests {
             Poll::Ready(())
         })
         .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_that_has_rung_is_not_set() {
+        let mut alarm = Alarm::default();
+        set(&mut alarm, 100 * MS).await;
+        assert!(alarm.is_set());
+        tokio::time::sleep(101 * MS).await;
+        assert!(!alarm.is_set(), "nobody would be woken");
     }
 
     async fn woken(alarm: &mut Alarm, rest: Duration) -> Duration {
