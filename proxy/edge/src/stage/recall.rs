@@ -20,7 +20,7 @@ use sluice_cache::entry::Lifetime;
 use sluice_cache::flight::Asked;
 use sluice_cache::freshness::origin::Grace;
 use sluice_cache::key::KeyWriter;
-use sluice_cache::{Birth, Entry, Epoch, Fingerprint, Found, KeyRef, Turn};
+use sluice_cache::{Birth, Entry, Epoch, Fingerprint, Found, KeyHasher, KeyRef, Turn};
 
 pub use below::OnDisk;
 pub use key::{encoding_class, header_values, query_name, query_values};
@@ -115,24 +115,9 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     }
     // Before the look-up: a refresh that begins after it overtakes what is fetched now.
     let turn = cache.turns.now();
-    let mut found = cache.memory.get(key, exchange.now.mono);
-    let (primary_len, variant) = (key.bytes.len(), variant::of(exchange, rule, key, &found));
+    let primary_len = key.bytes.len();
+    let Some((found, variant)) = find(exchange, method, key, hasher) else { return Flow::Await(Need::Disk) };
     let key = variant.as_deref().map_or(key, |bytes| hasher.key(bytes));
-    if variant.is_some() {
-        found = cache.memory.get(key, exchange.now.mono);
-    }
-    if matches!(found, Found::Absent) {
-        match below::look(exchange, cache, key) {
-            Some(below) => found = below,
-            None => return Flow::Await(Need::Disk),
-        }
-    }
-    // The disk may have had the marker only; it is asked once.
-    let variant = variant::of(exchange, rule, key, &found);
-    let key = variant.as_deref().map_or(key, |bytes| hasher.key(bytes));
-    if variant.is_some() {
-        found = cache.memory.get(key, exchange.now.mono);
-    }
     let (choice, entry) = match found {
         Found::Fresh(entry) => (choice::of_fresh(exchange, rule, wanted, key.fingerprint, &entry), Some(entry)),
         Found::Expired(entry) => (choice::of_expired(exchange, wanted, &entry), Some(entry)),
@@ -166,6 +151,32 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     let turn = if exchange.refreshes { cache.turns.overtake(key.fingerprint) } else { turn };
     exchange.key = Some(StorageKey { grace: rule.grace, primary_len, ..StorageKey::new(key, cache, turn) });
     go_forward(exchange, method, verdict)
+}
+
+/// What is stored for a request, and the bytes of the variant's key under which, where answers vary; `None`: the disk has
+/// to be waited for.
+fn find(
+    exchange: &mut Exchange<'_>,
+    method: &Cached<'_>,
+    key: KeyRef<'_>,
+    hasher: &KeyHasher,
+) -> Option<(Found, Option<Vec<u8>>)> {
+    let Cached { cache, rule, .. } = *method;
+    let now = exchange.now.mono;
+    let mut found = cache.memory.get(key, now);
+    let variant = variant::of(exchange, rule, key, &found);
+    let chosen = variant.as_deref().map_or(key, |bytes| hasher.key(bytes));
+    if variant.is_some() {
+        found = cache.memory.get(chosen, now);
+    }
+    if matches!(found, Found::Absent) {
+        found = below::look(exchange, cache, chosen)?;
+    }
+    // The disk may have had the marker only; it is asked once.
+    match variant::of(exchange, rule, chosen, &found) {
+        Some(bytes) => Some((cache.memory.get(hasher.key(&bytes), now), Some(bytes))),
+        None => Some((found, variant)),
+    }
 }
 
 /// To the origin, alone or with all who want the same.
