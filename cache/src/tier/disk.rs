@@ -29,6 +29,7 @@ mod in_flight;
 mod index;
 mod journal;
 mod log;
+mod object;
 mod open;
 mod pool;
 mod promise;
@@ -67,6 +68,9 @@ pub use config::{Config, OpenError, RECORD_LIMIT, Reads, SEGMENTS_LEAST};
 pub use events::{Event, Events, Silent};
 pub use health::Health;
 pub use journal::{Ack, BANS_LIMIT, NAME_LIMIT, NotDurable, SPACES_LIMIT};
+pub use object::{
+    CHUNK, CHUNK_BYTES, HEAD, Lost, Manifest, ObjectReader, ObjectRefused, ObjectSize, ObjectWriter, WAITING_LIMIT,
+};
 pub use pool::Pending;
 pub use promise::Later;
 pub use stats::{Refused, Stats};

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::frame;
-use super::index::Slot;
+use super::index::{Place, Slot};
 use super::journal::{Ack, AckPromise, BANS_LIMIT, Fact, NotDurable};
-use super::pool::Pending;
+use super::object::ChunkKey;
+use super::pool::{Pending, Urgency};
 use super::promise::{kept, promise};
 use super::queue::{Full, Insert};
 use super::reader::{self, Wanted};
+use super::segment::Segment;
 use super::shared::Shared;
 use super::space::SpaceCore;
 use super::stats::{Refused, add};
@@ -33,6 +35,15 @@ pub enum Probe {
     Read(Pending),
 }
 
+/// Who is told of what has become of an entry.
+enum Told {
+    Nobody,
+    /// That it is written and can be found.
+    OfBeingFound(AckPromise),
+    /// That the device has it.
+    OfTheDevice(AckPromise),
+}
+
 /// One stage's part of a store. A clone is the same space.
 #[derive(Clone)]
 pub struct Space {
@@ -48,11 +59,7 @@ impl Space {
         if !self.shared.watch.is_ready() {
             return Probe::Absent;
         }
-        let Some(place) = self.shared.index.hit(slot) else { return Probe::Absent };
-        let Some(segment) = self.shared.segments.find(place.segment) else { return Probe::Absent };
-        if !self.core.reaches(self.core.epoch(), segment.number) {
-            return Probe::Absent;
-        }
+        let Some((place, segment)) = self.find(self.shared.index.hit(slot)) else { return Probe::Absent };
         if !self.shared.direct
             && place.bytes() <= INLINE_LIMIT
             && let Some(raw) = reader::read_cached(&segment, place)
@@ -62,11 +69,34 @@ impl Space {
             return entry.map_or(Probe::Absent, Probe::Ready);
         }
         let (fingerprint, bytes) = (key.fingerprint, key.bytes.into());
-        self.read(Wanted { space: Arc::clone(&self.core), segment, place, fingerprint, key: bytes, now_ns }, slot)
+        let wanted = Wanted { space: Arc::clone(&self.core), segment, place, fingerprint, key: bytes, now_ns };
+        self.read(wanted, slot, Urgency::Usual)
     }
 
-    fn read(&self, wanted: Wanted, slot: Slot) -> Probe {
-        match self.shared.reads.push(wanted, slot) {
+    /// Looks a chunk up. It is not noted as of use: the chunks of one object would crowd out everything that is. Always
+    /// read by another thread, and let in before others: an answer that was begun depends on it.
+    pub(super) fn probe_chunk(&self, key: &ChunkKey, now_ns: u64) -> Probe {
+        let (slot, key) = (self.slot(key.fingerprint()), key.as_ref());
+        let Some((place, segment)) = self.find(self.shared.index.get(slot)) else { return Probe::Absent };
+        let (fingerprint, bytes) = (key.fingerprint, key.bytes.into());
+        let wanted = Wanted { space: Arc::clone(&self.core), segment, place, fingerprint, key: bytes, now_ns };
+        self.read(wanted, slot, Urgency::Begun)
+    }
+
+    /// Whether a chunk can be found.
+    pub(super) fn has_chunk(&self, key: &ChunkKey) -> bool {
+        self.find(self.shared.index.get(self.slot(key.fingerprint()))).is_some()
+    }
+
+    /// The segment of a place, if what is there counts.
+    fn find(&self, place: Option<Place>) -> Option<(Place, Arc<Segment>)> {
+        let place = place?;
+        let segment = self.shared.segments.find(place.segment)?;
+        self.core.reaches(self.core.epoch(), segment.number).then_some((place, segment))
+    }
+
+    fn read(&self, wanted: Wanted, slot: Slot, urgency: Urgency) -> Probe {
+        match self.shared.reads.push(wanted, slot, urgency) {
             Some(pending) => {
                 add(&self.shared.counts.reads_pooled, 1);
                 Probe::Read(pending)
@@ -84,7 +114,7 @@ impl Space {
     /// # Errors
     /// Why it is not kept. An older version under its key is gone then too.
     pub fn insert(&self, entry: Arc<Entry>, began: Epoch) -> Result<(), Refused> {
-        self.queue(entry, began, None)
+        self.queue(entry, began, Told::Nobody)
     }
 
     /// The same, and tells when the answer is on the device.
@@ -93,29 +123,41 @@ impl Space {
     /// As for [`Space::insert`].
     pub fn insert_durably(&self, entry: Arc<Entry>, began: Epoch) -> Result<Ack, Refused> {
         let (promise, ack) = promise();
-        self.queue(entry, began, Some(promise))?;
+        self.queue(entry, began, Told::OfTheDevice(promise))?;
         Ok(ack)
     }
 
-    fn queue(&self, entry: Arc<Entry>, began: Epoch, promise: Option<AckPromise>) -> Result<(), Refused> {
+    /// Queues a chunk, which has no older version; tells when it can be found.
+    pub(super) fn insert_chunk(&self, entry: Arc<Entry>, began: Epoch) -> Result<Ack, Refused> {
+        let (promise, ack) = promise();
         let slot = self.slot(entry.key().fingerprint);
-        let Err(why) = self.try_queue(entry, began, promise, slot) else { return Ok(()) };
-        self.shared.forget_older(&self.core, slot);
-        Err(self.shared.counts.refuse(why))
+        let queued = self.try_queue(entry, began, Told::OfBeingFound(promise), slot);
+        queued.map_err(|why| self.refuse(why)).map(|()| ack)
     }
 
-    fn try_queue(
-        &self,
-        entry: Arc<Entry>,
-        began: Epoch,
-        promise: Option<AckPromise>,
-        slot: Slot,
-    ) -> Result<(), Refused> {
+    /// Counts why something is not kept.
+    pub(super) fn refuse(&self, why: Refused) -> Refused {
+        self.shared.counts.refuse(why)
+    }
+
+    fn queue(&self, entry: Arc<Entry>, began: Epoch, told: Told) -> Result<(), Refused> {
+        let slot = self.slot(entry.key().fingerprint);
+        let Err(why) = self.try_queue(entry, began, told, slot) else { return Ok(()) };
+        self.shared.forget_older(&self.core, slot);
+        Err(self.refuse(why))
+    }
+
+    fn try_queue(&self, entry: Arc<Entry>, began: Epoch, told: Told, slot: Slot) -> Result<(), Refused> {
         let codec = self.core.codec.load_full().ok_or(Refused::Closed)?;
         let bytes = frame::LEN + codec.encoded_len(&entry);
         self.admit(began, bytes)?;
         let (space, epoch) = (Arc::clone(&self.core), began.number());
-        let insert = Insert { space, entry, codec, epoch, slot, bytes, sequence: 0, promise };
+        let (promise, durable) = match told {
+            Told::Nobody => (None, false),
+            Told::OfBeingFound(promise) => (Some(promise), false),
+            Told::OfTheDevice(promise) => (Some(promise), true),
+        };
+        let insert = Insert { space, entry, codec, epoch, slot, bytes, sequence: 0, promise, durable };
         self.shared.queue.insert(insert, &self.shared.in_flight).map_err(|(full, _)| match full {
             Full::Full => Refused::Busy,
             Full::Closed => Refused::Closed,

@@ -119,8 +119,14 @@ impl Batch {
         self.marks += 1;
     }
 
+    /// Somebody waits for the device.
     pub(super) fn promise(&mut self, promise: Option<AckPromise>) {
         self.sync |= promise.is_some();
+        self.promise_found(promise);
+    }
+
+    /// Somebody waits until what is in the batch can be found.
+    pub(super) fn promise_found(&mut self, promise: Option<AckPromise>) {
         self.promises.extend(promise);
     }
 

@@ -226,7 +226,10 @@ impl Encoder {
         if !batch.entry(entry, codec, &label, expires(entry)) {
             return self.lose(insert);
         }
-        batch.promise(insert.promise);
+        match insert.durable {
+            true => batch.promise(insert.promise),
+            false => batch.promise_found(insert.promise),
+        }
     }
 
     fn reinsert(&self, batch: &mut Batch, again: Reinsertion) {

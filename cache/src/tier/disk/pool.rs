@@ -21,6 +21,18 @@ impl Unkept for Option<Arc<Entry>> {
     }
 }
 
+/// What depends on a read.
+#[derive(Clone, Copy)]
+pub(super) enum Urgency {
+    /// Whether a request is a hit.
+    Usual,
+    /// The rest of an answer that was begun.
+    Begun,
+}
+
+/// Reads that answers in progress depend on may wait where so many times as many wait already.
+const BEGUN_ROOM: usize = 2;
+
 /// Reads that wait for a thread.
 pub(super) struct ReadQueue {
     state: Mutex<State>,
@@ -46,9 +58,13 @@ impl ReadQueue {
     }
 
     /// Nothing if too many wait already.
-    pub(super) fn push(&self, wanted: Wanted, slot: Slot) -> Option<Pending> {
+    pub(super) fn push(&self, wanted: Wanted, slot: Slot, urgency: Urgency) -> Option<Pending> {
         let mut state = self.state.lock();
-        if state.closed || state.reads.len() >= self.limit {
+        let room = match urgency {
+            Urgency::Usual => self.limit,
+            Urgency::Begun => self.limit * BEGUN_ROOM,
+        };
+        if state.closed || state.reads.len() >= room {
             return None;
         }
         let (promise, pending) = promise();

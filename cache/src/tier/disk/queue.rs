@@ -32,6 +32,8 @@ pub(super) struct Insert {
     /// Its place in the queue's order.
     pub(super) sequence: u32,
     pub(super) promise: Option<AckPromise>,
+    /// The promise is of the device, and not only of being found.
+    pub(super) durable: bool,
 }
 
 /// A tombstone for the log.

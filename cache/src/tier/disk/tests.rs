@@ -2,6 +2,7 @@
 
 mod basics;
 mod failing;
+mod objects;
 mod order;
 mod power;
 mod rig;
