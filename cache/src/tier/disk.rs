@@ -42,6 +42,7 @@ mod segments;
 mod shared;
 mod space;
 mod stats;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -74,6 +75,7 @@ pub use object::{
 pub use pool::Pending;
 pub use promise::Later;
 pub use stats::{Refused, Stats};
+pub use survey::{Cursor, Survey};
 
 /// A cache on disk. Dropping it closes it.
 pub struct Store {

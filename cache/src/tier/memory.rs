@@ -103,6 +103,12 @@ impl MemoryTier {
         }
     }
 
+    /// Whether something lies under a key, without counting as a look-up.
+    #[must_use]
+    pub fn holds(&self, key: KeyRef<'_>) -> bool {
+        self.live.load().has(key)
+    }
+
     /// Stores an answer whose fetch began in the epoch `began`, in place of the one under its key. The fetch's
     /// [`Birth`](crate::Birth) is held until this returns.
     ///

@@ -223,6 +223,76 @@ fn without_encryption_the_text_is_there_to_be_read() {
     assert!(files(&rig.directory()).iter().any(|(_, bytes)| contains(bytes, b"secret-plain-text")));
 }
 
+/// All pages of a dry run, as the command asks for them: found in memory and on disk, paths that are listed.
+fn dry_run(gateway: &Gateway, mut wish: serde_json::Value) -> (u64, u64, Vec<String>) {
+    let (mut memory, mut disk, mut paths) = (0, 0, Vec::new());
+    loop {
+        wish["dry_run"] = json!(true);
+        let socket = gateway.directory().join("admin.sock");
+        let told = support::admin::send(&socket, "POST", "/sluice/cache/purge", &wish.to_string());
+        let page: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+        assert_eq!((told.status, &page["disk_unreadable"]), (200, &json!(0)), "{}", told.body);
+        memory += page["found"].as_u64().unwrap();
+        disk += page["disk_found"].as_u64().unwrap();
+        assert!(page["disk_found"] == 0 || page["disk_bytes"].as_u64().unwrap() > 100, "{page}");
+        assert!(page["done"].as_u64() <= page["parts"].as_u64(), "{page}");
+        paths.extend(page["entries"].as_array().unwrap().iter().map(|e| e["path"].as_str().unwrap().to_owned()));
+        wish["from"] = page["next"].clone();
+        if wish["from"].is_null() {
+            assert_eq!(page["done"], page["parts"]);
+            paths.sort_unstable();
+            return (memory, disk, paths);
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_finds_what_only_the_disk_has() {
+    let rig = Rig::sealed(&"0123456789abcdef".repeat(4));
+    let gateway = rig.start();
+    (0..20).for_each(|n| drop(body(&gateway, &format!("/pets/{n}"))));
+    settle(&gateway, 20.0);
+    kill(gateway, libc::SIGTERM);
+    let gateway = rig.start();
+    assert_eq!(dry_run(&gateway, json!({ "tag": "7" })), (0, 1, vec!["/pets/7".into()]));
+    body(&gateway, "/pets/7");
+    assert_eq!(dry_run(&gateway, json!({ "tag": "7" })), (1, 1, vec!["/pets/7".into()]), "listed once");
+    let (memory, disk, paths) = dry_run(&gateway, json!({ "everything": true, "limit": 3 }));
+    assert_eq!((memory, disk, paths.len()), (1, 20, 20), "in pages of three");
+    assert_eq!(dry_run(&gateway, json!({ "prefix": "/pets/1", "limit": 0 })), (0, 11, vec![]));
+    let url = json!({ "api": "shop", "stage": "prod", "url": "/pets/3", "host": "gateway.test" });
+    assert_eq!(dry_run(&gateway, url), (0, 1, vec!["/pets/3".into()]));
+    let wish = json!({ "tag": "8" }).to_string();
+    support::admin::send(&gateway.directory().join("admin.sock"), "POST", "/sluice/cache/purge", &wish);
+    assert_eq!(dry_run(&gateway, json!({ "tag": "8" })), (0, 0, vec![]), "it was purged");
+    assert_eq!(rig.origin.count(), 20);
+    let wish = json!({ "tag": "8", "dry_run": true, "from": "disk-0-x" }).to_string();
+    let told = support::admin::send(&gateway.directory().join("admin.sock"), "POST", "/sluice/cache/purge", &wish);
+    assert_eq!(told.status, 400, "{}", told.body);
+}
+
+#[test]
+fn the_command_tells_what_lies_on_disk() {
+    let rig = Rig::new();
+    let gateway = rig.start();
+    (0..3).for_each(|n| drop(body(&gateway, &format!("/pets/{n}"))));
+    settle(&gateway, 3.0);
+    kill(gateway, libc::SIGTERM);
+    let gateway = rig.start();
+    let command = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command.args(["cache", "purge", "--everything", "--dry-run", "--config"]);
+        let run = command.arg(gateway.directory().join("sluice.toml")).args(arguments).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap()
+    };
+    let text = command(&[]);
+    assert!(text.lines().last().unwrap().starts_with("0 entries, 0 B in memory; 3 entries, "), "{text}");
+    assert!(text.contains("shop/prod  GET /pets/2  200  "), "{text}");
+    let sum: serde_json::Value = serde_json::from_str(command(&["--json"]).lines().last().unwrap()).unwrap();
+    assert_eq!((&sum["found"], &sum["disk_found"]), (&json!(0), &json!(3)));
+}
+
 #[test]
 fn a_damaged_record_is_a_miss() {
     let rig = Rig::new();

@@ -23,6 +23,8 @@ pub(super) enum Open {
     NewBuffered,
     /// It must be there; the page cache is always used.
     ExistingBuffered,
+    /// It must be there; the page cache is left as it is, where the file system can do that.
+    ExistingDirect,
 }
 
 /// One directory.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::buffer::{PAGE, PageBuffer};
 use super::frame::{self, Frame, Kind};
 use super::index::Place;
+use super::scan::Window;
 use super::segment::Segment;
 use super::shared::Shared;
 use super::space::SpaceCore;
@@ -52,7 +53,24 @@ pub(super) fn read_for_copy(
     place: Place,
     space: &SpaceCore,
 ) -> Option<(Frame, Entry)> {
-    let raw = read_counted(shared, segment, place)?;
+    copied(read_counted(shared, segment, place)?, segment, place, space)
+}
+
+/// The same out of a part of the segment that is read as a whole.
+pub(super) fn read_from(
+    window: &mut Window<'_>,
+    segment: &Segment,
+    place: Place,
+    space: &SpaceCore,
+) -> io::Result<Option<Entry>> {
+    let mut raw = Raw::room_for(place);
+    let start = place.start() as usize;
+    window.copy(start, &mut raw.head)?;
+    window.copy(start + raw.head.len(), &mut raw.record)?;
+    Ok(copied(raw, segment, place, space).map(|(_, entry)| entry))
+}
+
+fn copied(raw: Raw, segment: &Segment, place: Place, space: &SpaceCore) -> Option<(Frame, Entry)> {
     let frame = raw.frame(segment, place)?;
     if !space.reaches(frame.epoch, segment.number) || frame.space != space.id {
         return None;

@@ -27,7 +27,7 @@ pub(super) struct Scanned {
 
 /// Reads a whole segment. `synced` says that all of it was on the device once.
 pub(super) fn scan(segment: &Segment, segment_bytes: usize, synced: bool) -> io::Result<Scanned> {
-    let window = Window::new(segment, segment_bytes);
+    let window = Window::new(segment, segment_bytes, WINDOW);
     let mut scan = Scan { segment, window, rows: vec![], hole: None, proven_hole: None, proven: 0 };
     scan.read()?;
     Ok(scan.judge(synced))
@@ -104,16 +104,28 @@ impl Scan<'_> {
 }
 
 /// A part of the file, moved along as it is read.
-struct Window<'a> {
+pub(super) struct Window<'a> {
     segment: &'a Segment,
     buffer: PageBuffer,
     start: usize,
     size: usize,
+    /// What has been read of the file in all, bytes.
+    pub(super) read_bytes: u64,
 }
 
 impl<'a> Window<'a> {
-    fn new(segment: &'a Segment, size: usize) -> Self {
-        Self { segment, buffer: PageBuffer::zeroed(WINDOW.min(size)), start: usize::MAX, size }
+    /// Of a file of `size` bytes at most `window`, both whole pages.
+    pub(super) fn new(segment: &'a Segment, size: usize, window: usize) -> Self {
+        Self { segment, buffer: PageBuffer::zeroed(window.min(size)), start: usize::MAX, size, read_bytes: 0 }
+    }
+
+    /// Fills `to` with what lies at `at`, within the file.
+    pub(super) fn copy(&mut self, mut at: usize, to: &mut [u8]) -> io::Result<()> {
+        for part in to.chunks_mut(PAGE) {
+            part.copy_from_slice(self.bytes(at, part.len())?);
+            at += part.len();
+        }
+        Ok(())
     }
 
     /// At most a page of bytes, which lie within the file.
@@ -130,6 +142,7 @@ impl<'a> Window<'a> {
         self.start = usize::MAX;
         self.segment.file.read_at(self.buffer.as_mut_slice(), start as u64)?;
         self.start = start;
+        self.read_bytes += self.buffer.len() as u64;
         Ok(())
     }
 

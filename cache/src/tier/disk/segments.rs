@@ -25,6 +25,13 @@ impl Segments {
         Some(full_number(self.0.read().front()?.number, low))
     }
 
+    /// The oldest live segment that has at least this number, and how many live ones are older.
+    pub(super) fn from(&self, number: u64) -> Option<(Arc<Segment>, u64)> {
+        let segments = self.0.read();
+        let at = segments.partition_point(|segment| segment.number < number);
+        Some((segments.get(at).cloned()?, at as u64))
+    }
+
     pub(super) fn push(&self, segment: Arc<Segment>) {
         self.0.write().push_back(segment);
     }

@@ -6,6 +6,7 @@ mod objects;
 mod order;
 mod power;
 mod rig;
+mod survey;
 
 use segment_page as rig_segment;
 

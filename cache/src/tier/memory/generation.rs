@@ -109,6 +109,10 @@ impl Generation {
         Some(found.key().0.clone())
     }
 
+    pub(super) fn has(&self, key: KeyRef<'_>) -> bool {
+        self.shard(key).is_some_and(|shard| shard.contains(&key))
+    }
+
     pub(super) fn insert(&self, stored: Stored) {
         let stored = ByKey(stored);
         if let Some(shard) = self.shard(stored.0.key()) {

@@ -2,6 +2,7 @@
 
 mod caches;
 mod disks;
+mod dry_run;
 mod keys;
 mod readings;
 mod wish;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use sluice_cache::invalidate::Bans;
 use sluice_cache::record::Codec;
 use sluice_cache::seal::Keyring;
@@ -20,6 +20,9 @@ use crate::message::date::Epoch;
 
 /// How often a store that is not open is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How long somebody waits who wants to look through a store while somebody else does.
+const SURVEY_TURN: Duration = Duration::from_secs(10);
 
 /// A store as it should be.
 #[derive(Clone, Debug)]
@@ -54,6 +57,8 @@ pub struct Disks {
     keeper: Mutex<Option<JoinHandle<()>>>,
     /// Held by whoever closes, until it is done.
     closing: Mutex<()>,
+    /// Held by whoever looks through a store.
+    survey: Mutex<()>,
 }
 
 struct Shared {
@@ -87,7 +92,7 @@ impl Disks {
             changed: Condvar::new(),
             ending: AtomicBool::new(false),
         };
-        Self { shared: Arc::new(shared), keeper: Mutex::new(None), closing: Mutex::new(()) }
+        Self { shared: Arc::new(shared), keeper: Mutex::new(None), closing: Mutex::new(()), survey: Mutex::new(()) }
     }
 
     /// Has the stores become what the plan of the moment wants. What can be done at once is; the rest a thread tries
@@ -118,6 +123,12 @@ impl Disks {
         let mut stats: Vec<_> = open.iter().map(|(name, opened)| (name.clone(), opened.store.stats())).collect();
         stats.sort_by(|a, b| a.0.cmp(&b.0));
         stats
+    }
+
+    /// The right to look through a store: one at a time on this node, so that requests have most of the disk. Nothing if
+    /// it is not to be had in time.
+    pub fn survey_turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.survey.try_lock_for(SURVEY_TURN)
     }
 
     /// Names of the stores that should be open and are not.

@@ -26,7 +26,12 @@ impl RealDirectory {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(matches!(how, Open::New | Open::NewBuffered));
         let path = self.path.join(name);
-        if !self.direct || matches!(how, Open::NewBuffered | Open::ExistingBuffered) {
+        let direct = match how {
+            Open::Existing | Open::New => self.direct,
+            Open::NewBuffered | Open::ExistingBuffered => false,
+            Open::ExistingDirect => true,
+        };
+        if !direct {
             return options.open(path);
         }
         match options.clone().custom_flags(OFlags::DIRECT.bits().cast_signed()).open(&path) {

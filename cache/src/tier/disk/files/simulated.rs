@@ -177,8 +177,10 @@ impl DirectoryIo for Disk {
     fn open(&self, name: &str, how: Open) -> io::Result<Arc<dyn FileIo>> {
         let mut state = self.state.lock();
         let id = match (how, state.names.get(name)) {
-            (Open::Existing | Open::ExistingBuffered, Some(id)) => *id,
-            (Open::Existing | Open::ExistingBuffered, None) => return Err(io::ErrorKind::NotFound.into()),
+            (Open::Existing | Open::ExistingBuffered | Open::ExistingDirect, Some(id)) => *id,
+            (Open::Existing | Open::ExistingBuffered | Open::ExistingDirect, None) => {
+                return Err(io::ErrorKind::NotFound.into());
+            }
             (_, Some(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
             (_, None) if state.faults.writes => return Err(Errno::IO.into()),
             (_, None) => state.create(name),

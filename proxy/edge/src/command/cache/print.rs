@@ -59,6 +59,18 @@ pub(super) fn entry(entry: &Value) -> String {
     format!("{cache}  {verb} {}  {}  {size}  {age} s{fresh}{tags}", text(entry, "path"), number("status"))
 }
 
+/// The sum of a dry run: entries and bytes in memory, the same on disk, entries that could not be read.
+pub(super) fn found([count, bytes, disk_count, disk_bytes, unreadable]: [u64; 5]) -> String {
+    let mut told = format!("{}, {}", entries(count), show_size(bytes));
+    if disk_count > 0 {
+        told += &format!(" in memory; {}, {} on disk", entries(disk_count), show_size(disk_bytes));
+    }
+    if unreadable > 0 {
+        told += &format!("; {} on disk cannot be read", entries(unreadable));
+    }
+    told
+}
+
 /// `1 entry`, `2 entries`.
 pub(super) fn entries(count: u64) -> String {
     if count == 1 { "1 entry".into() } else { format!("{count} entries") }
@@ -98,6 +110,13 @@ mod tests {
         assert!(lines[0].starts_with("CACHE      ENTRIES") && lines[1].starts_with("pets/prod       12"), "{table}");
         assert!(lines[1].contains("75.0 %") && lines[1].contains("1 KiB"), "{table}");
         assert_eq!(lines[0].len(), lines[1].len());
+    }
+
+    #[test]
+    fn the_sum_names_the_disk_where_there_is_something() {
+        assert_eq!(found([2, 2048, 0, 0, 0]), "2 entries, 2 KiB");
+        assert_eq!(found([0, 0, 1, 1024, 0]), "0 entries, 0 B in memory; 1 entry, 1 KiB on disk");
+        assert_eq!(found([1, 1024, 0, 0, 3]), "1 entry, 1 KiB; 3 entries on disk cannot be read");
     }
 
     #[test]

@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 use super::client::Client;
 use super::print;
 use super::reach::{CacheError, Reach, Scope};
-use crate::config::show_size;
 
 /// How often a progress bar that only waits moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -124,7 +123,8 @@ fn pairs(texts: &[String], separator: char, what: &str) -> Result<Value, CacheEr
 /// Page by page, each printed as it comes.
 fn dry_run(client: &Client, mut body: Value, limit: u64, json: bool) -> Result<(), CacheError> {
     let bar = bar("searched");
-    let (mut left, mut found, mut bytes, mut from) = (limit, 0, 0, json!(0));
+    let (mut left, mut from) = (limit, json!(0));
+    let mut sums = SUMS.map(|name| (name, 0));
     while !from.is_null() {
         if let Some(body) = body.as_object_mut() {
             // The page that lists the last of them goes on to the end, to count.
@@ -139,18 +139,23 @@ fn dry_run(client: &Client, mut body: Value, limit: u64, json: bool) -> Result<(
         let entries = page.get("entries").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         bar.suspend(|| list(entries, json))?;
         left = left.saturating_sub(entries.len() as u64);
-        (found, bytes) = (found + number("found"), bytes + number("bytes"));
+        sums.iter_mut().for_each(|(name, sum)| *sum += number(name));
         from = page.get("next").cloned().unwrap_or_default();
         bar.set_length(number("parts"));
-        bar.set_position(from.as_u64().unwrap_or_else(|| number("parts")));
+        bar.set_position(number("done"));
     }
     bar.finish_and_clear();
     match json {
-        true => println!("{}", json!({ "found": found, "bytes": bytes })),
-        false => println!("{}, {}", print::entries(found), show_size(bytes)),
+        true => {
+            println!("{}", Value::Object(sums.map(|(name, sum)| (name.to_owned(), json!(sum))).into_iter().collect()))
+        }
+        false => println!("{}", print::found(sums.map(|(_, sum)| sum))),
     }
     Ok(())
 }
+
+/// What is added up over the pages of a dry run.
+const SUMS: [&str; 5] = ["found", "bytes", "disk_found", "disk_bytes", "disk_unreadable"];
 
 fn list(entries: &[Value], json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();

@@ -1,17 +1,15 @@
-//! `/sluice/cache`: what the stages' caches hold, purges, dry runs, flushes.
+//! `/sluice/cache`: what the stages' caches hold, purges, flushes.
 
 use std::sync::Arc;
 use std::thread;
 
 use serde_json::{Value, json};
 use sluice_api::Verb;
-use sluice_cache::Entry;
 use sluice_cache::invalidate::{self, Force, NotDurable, Purge, Target};
-use sluice_cache::notes::NotesRef;
 use sluice_cache::tier::memory::Swept;
 
-use super::keys;
 use super::wish::{Asked, BadField, Scope, What, Wish};
+use super::{dry_run, keys};
 use crate::observe::admin::{AdminRequest, AdminResponse};
 use crate::plan::{ApiPlan, Plan, StageCache, StagePlan};
 use crate::server::gateway::Gateway;
@@ -116,7 +114,7 @@ pub(super) fn purge(gateway: &Gateway, request: &AdminRequest) -> AdminResponse 
     let done = Wish::read(&request.body).and_then(|wish| {
         let aims = aims(gateway, &plan, &wish)?;
         Ok(match wish.dry_run {
-            true => dry_run(gateway, &aims, &wish),
+            true => dry_run::page(gateway, &aims, &wish),
             false => carry_out(gateway, &aims, wish.force),
         })
     });
@@ -124,7 +122,7 @@ pub(super) fn purge(gateway: &Gateway, request: &AdminRequest) -> AdminResponse 
 }
 
 /// A cache and what is meant in it.
-type Aim<'p> = (Cached<'p>, Vec<Target>);
+pub(super) type Aim<'p> = (Cached<'p>, Vec<Target>);
 
 fn aims<'p>(gateway: &Gateway, plan: &'p Arc<Plan>, wish: &Wish) -> Result<Vec<Aim<'p>>, BadField> {
     match &wish.what {
@@ -178,54 +176,6 @@ fn purge_one(gateway: &Gateway, cached: &Cached<'_>, purge: Purge) -> Result<Swe
         return flush_cache(gateway, cache).map(|()| swept);
     }
     invalidate::purge(&cache.memory, &cache.disk.durable(&gateway.hasher), &gateway.hasher, purge, now)
-}
-
-/// One page of what a purge would take: whole parts of the caches, until enough is listed.
-fn dry_run(gateway: &Gateway, aims: &[Aim<'_>], wish: &Wish) -> AdminResponse {
-    let parts: Vec<_> =
-        aims.iter().flat_map(|aim| (0..aim.0.cache.memory.shards()).map(move |part| (aim, part))).collect();
-    let (mut listed, mut found, mut next) = (Vec::new(), Swept::default(), wish.from.min(parts.len()));
-    for ((cached, targets), part) in parts.iter().skip(next) {
-        let mut here = Vec::new();
-        cached.cache.memory.visit(*part, |entry| {
-            if targets.iter().any(|target| target.covers(entry)) {
-                found.entries += 1;
-                found.bytes += entry.weight() as u64;
-                if listed.len() + here.len() < wish.limit {
-                    here.push(Arc::clone(entry));
-                }
-            }
-        });
-        // Told apart from the look at them, which holds others up.
-        listed.extend(here.iter().map(|entry| describe(gateway, cached, entry)));
-        next += 1;
-        if listed.len() >= wish.limit && wish.limit > 0 {
-            break;
-        }
-    }
-    let more = (next < parts.len()).then_some(next);
-    let (entries, bytes) = (found.entries, found.bytes);
-    AdminResponse::json(
-        200,
-        &json!({ "found": entries, "bytes": bytes, "entries": listed, "next": more, "parts": parts.len() }),
-    )
-}
-
-fn describe(gateway: &Gateway, cached: &Cached<'_>, entry: &Entry) -> Value {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let notes = NotesRef::read(entry.notes());
-    let freshness = entry.freshness(gateway.epoch.mono());
-    json!({
-        "api": cached.api.id,
-        "stage": cached.stage.name,
-        "method": notes.map(|notes| text(notes.method())),
-        "path": notes.map(|notes| text(notes.path())),
-        "tags": notes.map(|notes| notes.tags().map(text).collect::<Vec<_>>()),
-        "status": entry.status(),
-        "bytes": entry.weight(),
-        "age": freshness.age_seconds(),
-        "fresh": freshness.is_fresh() && !entry.is_purged_softly(),
-    })
 }
 
 /// AWS's `FlushStageCache`: 202 and nothing else.

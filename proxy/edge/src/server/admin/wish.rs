@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use sluice_api::Verb;
 use sluice_cache::invalidate::{Force, Target};
 use sluice_cache::notes::{TAG_BYTES, normal_path};
+use sluice_cache::tier::disk::Cursor;
 
 use crate::observe::admin::{AdminResponse, percent_encode};
 
@@ -30,7 +31,38 @@ pub(super) struct Wish {
     /// Entries to list.
     pub(super) limit: usize,
     /// Where the last page of a dry run has ended.
-    pub(super) from: usize,
+    pub(super) from: Reached,
+}
+
+/// How far a dry run has come: first memory, then the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// Parts of memory that it has seen.
+    Memory(usize),
+    /// A place in the log under one of the caches that are meant.
+    Disk(usize, Cursor),
+}
+
+impl Reached {
+    const DISK: &str = "disk";
+
+    /// What is sent back for the next page.
+    pub(super) fn to_json(self) -> Value {
+        match self {
+            Self::Memory(parts) => json!(parts),
+            Self::Disk(aim, Cursor { segment, offset }) => json!(format!("{}-{aim}-{segment}-{offset}", Self::DISK)),
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        if parts.next()? != Self::DISK {
+            return None;
+        }
+        let aim = parts.next()?.parse().ok()?;
+        let cursor = Cursor { segment: parts.next()?.parse().ok()?, offset: parts.next()?.parse().ok()? };
+        parts.next().is_none().then_some(Self::Disk(aim, cursor))
+    }
 }
 
 /// Whose caches are meant; all where nothing is said.
@@ -124,9 +156,18 @@ impl Fields<'_> {
             return Err(BadField::new("stage", "say of which 'api'"));
         }
         let limit = self.number("limit", LISTED)?.unwrap_or(LISTED_BY_DEFAULT);
-        let from = self.number("from", usize::MAX)?.unwrap_or(0);
+        let from = self.from()?;
         let force = if self.flag("soft")? { Force::Soft } else { Force::Hard };
         Ok(Wish { scope, what: self.what()?, force, dry_run: self.flag("dry_run")?, limit, from })
+    }
+
+    fn from(&self) -> Result<Reached, BadField> {
+        match self.0.get("from") {
+            Some(Value::String(text)) => {
+                Reached::read(text).ok_or_else(|| BadField::new("from", "what 'next' has said"))
+            }
+            _ => Ok(Reached::Memory(self.number("from", usize::MAX)?.unwrap_or(0))),
+        }
     }
 
     /// Exactly one way of saying what.
