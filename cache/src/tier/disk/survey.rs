@@ -66,7 +66,7 @@ impl Space {
 
     /// The one entry under a key, with the bytes that it takes on disk. Blocks while it is read, and is no hit.
     #[must_use]
-    pub fn find(&self, key: KeyRef<'_>) -> Option<(Entry, u64)> {
+    pub fn peek(&self, key: KeyRef<'_>) -> Option<(Entry, u64)> {
         let Shared { index, segments, .. } = &*self.shared;
         let place = index.get(Slot::of(self.core.id, key.fingerprint)).filter(|_| self.shared.watch.is_ready())?;
         let segment = segments.find(place.segment)?;

@@ -125,7 +125,7 @@ impl Page<'_> {
             })
             .collect();
         let Some(keys) = keys else { return false };
-        let found: Vec<_> = keys.into_iter().filter_map(|key| space.find(key)).collect();
+        let found: Vec<_> = keys.into_iter().filter_map(|key| space.peek(key)).collect();
         if found.iter().any(|(entry, _)| entry.status() == MARKER) {
             return false;
         }
