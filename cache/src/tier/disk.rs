@@ -19,6 +19,7 @@ mod buffer;
 mod bytes;
 mod clock;
 mod config;
+mod destroy;
 mod encoder;
 mod events;
 mod files;
@@ -66,6 +67,7 @@ use space::SpaceCore;
 
 pub use access::{Probe, Space};
 pub use config::{Config, OpenError, RECORD_LIMIT, Reads, SEGMENTS_LEAST};
+pub use destroy::{bytes_in, destroy, lies_in};
 pub use events::{Event, Events, Silent};
 pub use health::Health;
 pub use journal::{Ack, BANS_LIMIT, NAME_LIMIT, NotDurable, SPACES_LIMIT};
@@ -150,6 +152,23 @@ impl Store {
         // Should the disk refuse, it is tried again; a space that is lost all the same begins anew, and finds nothing.
         let _tried_again = written.wait();
         Ok((core, salt))
+    }
+
+    /// The names of its spaces, opened or not.
+    #[must_use]
+    pub fn spaces(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        self.shared.spaces.each(|space| names.push(space.name.clone()));
+        names.sort();
+        names
+    }
+
+    /// The same as [`Space::forget`], of the space of that name; nothing if there is none.
+    #[must_use]
+    pub fn forget(&self, name: &str) -> Option<Ack> {
+        let id = self.shared.journal.facts().by_name(name)?;
+        let core = self.shared.spaces.find(id)?;
+        Some(Space { core, shared: Arc::clone(&self.shared) }.forget())
     }
 
     /// Whether the index is there.

@@ -24,7 +24,7 @@ use super::promise::{Later, Promise, Unkept, promise};
 
 pub use facts::{BANS_LIMIT, NAME_LIMIT, SPACES_LIMIT};
 pub(super) use facts::{Fact, Facts};
-pub(super) use file::{Identity, JournalFile, NAME, Read, read};
+pub(super) use file::{Identity, JournalFile, NAME, Read, read, shred};
 
 /// Facts that may wait to be written; one more is written with the next whole journal, and not acknowledged.
 const QUEUE_LIMIT: usize = 1024;

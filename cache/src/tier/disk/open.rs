@@ -25,7 +25,7 @@ use super::space::SpaceCore;
 use super::writer::Writer;
 
 /// The file whose lock is the directory's.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 /// Descriptors for everything but segments.
 const OTHER_FILES: u64 = 512;
 /// The largest segment, bytes: what a slot of the index can tell.
@@ -89,7 +89,7 @@ fn allow_open_files(config: &Config) -> Result<(), OpenError> {
     }
 }
 
-fn claim(directory: &Path) -> Result<File, OpenError> {
+pub(super) fn claim(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join(LOCK);
     let failed = |error| OpenError::Io { what: "locking", path: path.clone(), error };
     let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;

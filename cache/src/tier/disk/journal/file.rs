@@ -191,6 +191,18 @@ fn write_new(directory: &dyn DirectoryIo, identity: Identity, facts: &[Fact]) ->
     Ok((file, bytes.len() as u64))
 }
 
+/// Overwrites the journal and what may be left of another, and takes their names away, durably.
+pub(in super::super) fn shred(directory: &dyn DirectoryIo) -> io::Result<()> {
+    for name in [NEW_NAME, NAME] {
+        match directory.open(name, Open::ExistingBuffered) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => overwrite(opened?.as_ref())?,
+        }
+        directory.remove(name)?;
+    }
+    directory.sync()
+}
+
 fn overwrite(old: &dyn FileIo) -> io::Result<()> {
     let length = old.len()?;
     old.write_at(&vec![0; usize::try_from(length).unwrap_or_default()], 0)?;
