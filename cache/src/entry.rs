@@ -50,6 +50,17 @@ impl Lifetime {
     pub const fn until(stored_at_ns: u64, fresh_until_ns: u64) -> Self {
         Self { stored_at_ns, fresh_until_ns, revalidate_until_ns: fresh_until_ns, error_until_ns: fresh_until_ns }
     }
+
+    /// The same, with each end as late as another's at least.
+    #[must_use]
+    pub fn or_longer(self, other: Self) -> Self {
+        Self {
+            stored_at_ns: self.stored_at_ns,
+            fresh_until_ns: self.fresh_until_ns.max(other.fresh_until_ns),
+            revalidate_until_ns: self.revalidate_until_ns.max(other.revalidate_until_ns),
+            error_until_ns: self.error_until_ns.max(other.error_until_ns),
+        }
+    }
 }
 
 /// What an entry is made of, beside its body.

@@ -285,5 +285,21 @@ impl<T: Keyed> Equivalent<ByKey<T>> for KeyRef<'_> {
     }
 }
 
+/// Stands for whatever is stored under a fingerprint, in tables of [`ByKey`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ByFingerprint(pub(crate) Fingerprint);
+
+impl Hash for ByFingerprint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        KeyRef { fingerprint: self.0, bytes: b"" }.hash(state);
+    }
+}
+
+impl<T: Keyed> Equivalent<ByKey<T>> for ByFingerprint {
+    fn equivalent(&self, stored: &ByKey<T>) -> bool {
+        stored.0.key().fingerprint == self.0
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,12 +2,14 @@
 //!
 //! - [`Fields`]: the stored field lines.
 //! - [`conditional`]: whether the client holds it already (RFC 9110 §13).
+//! - [`marker`]: what stands under a key whose answers vary.
 //! - [`range`]: a part of it (RFC 9110 §14).
 //! - [`revalidate`]: asking the origin whether it still holds, and bringing it up to date (RFC 9111 §4.3).
 //! - [`vary`]: which fields of a request choose among several answers under one key (RFC 9111 §4.1).
 
 pub mod conditional;
 mod fields;
+pub mod marker;
 pub mod range;
 pub mod revalidate;
 pub mod vary;

@@ -4,6 +4,7 @@
 //! what an origin cannot mean differently is not kept twice.
 
 use super::members;
+use crate::invalidate::Sequence;
 use crate::key::VARIANT;
 
 /// Names that an answer varies by, lower case, sorted, each once.
@@ -49,11 +50,16 @@ impl Vary {
 /// has it.
 pub const MARKER: u16 = 999;
 
-/// The key of the answer to requests with the same values of the fields that it varies by. `values` gives a request's
-/// values of a field by its name in lower case.
+/// The key of the answer to requests with the same values of the fields that it varies by, below a marker of
+/// `generation`. `values` gives a request's values of a field by its name in lower case.
 #[must_use]
-pub fn variant_key<'v>(primary: &[u8], names: &Vary, mut values: impl FnMut(&str) -> Vec<&'v [u8]>) -> Vec<u8> {
-    let mut key = [primary, &[VARIANT]].concat();
+pub fn variant_key<'v>(
+    primary: &[u8],
+    generation: Sequence,
+    names: &Vary,
+    mut values: impl FnMut(&str) -> Vec<&'v [u8]>,
+) -> Vec<u8> {
+    let mut key = [primary, &[VARIANT], &generation.0.to_le_bytes()].concat();
     let mut part = |bytes: &[u8]| {
         // Names and values come out of heads, which are far shorter than 4 GiB.
         key.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -123,12 +129,13 @@ mod tests {
     fn a_variant_is_its_names_and_values_and_an_absent_one_is_not_an_empty_one() {
         let vary = Vary::parse([&b"a, b"[..]]).unwrap();
         let of = |a: &'static [&'static [u8]], b: &'static [&'static [u8]]| {
-            variant_key(b"k", &vary, |name| if name == "a" { a.to_vec() } else { b.to_vec() })
+            variant_key(b"k", Sequence(1), &vary, |name| if name == "a" { a.to_vec() } else { b.to_vec() })
         };
         assert_eq!(of(&[b"1"], &[]), of(&[b"1"], &[]));
         assert!(of(&[], &[]).starts_with(&[b'k', VARIANT]));
         let all = [of(&[], &[]), of(&[b""], &[]), of(&[], &[b""]), of(&[b"1"], &[]), of(&[], &[b"1"])];
         assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len());
+        assert_ne!(of(&[], &[]), variant_key(b"k", Sequence(2), &vary, |_| Vec::new()), "another generation");
     }
 
     #[test]

@@ -10,8 +10,9 @@ use crate::tier::memory::{MemoryTier, Swept};
 /// A tier below memory that outlives the process.
 pub trait Durable: Send + Sync {
     /// When all that it holds by now will have expired, nanoseconds of the clock of
-    /// [`Lifetime`](crate::entry::Lifetime): so long a ban is needed. 0 if it holds nothing.
-    fn horizon_ns(&self, now_ns: u64) -> u64;
+    /// [`Lifetime`](crate::entry::Lifetime): so long a ban on it is needed. 0 if it holds nothing, or nothing that the
+    /// purge means once [`Durable::ban`] has returned.
+    fn horizon_ns(&self, purge: &Purge, now_ns: u64) -> u64;
 
     /// Keeps a ban. Waits until it would be there after a power cut.
     ///
@@ -36,7 +37,7 @@ pub struct NotDurable(pub String);
 pub struct Volatile;
 
 impl Durable for Volatile {
-    fn horizon_ns(&self, _: u64) -> u64 {
+    fn horizon_ns(&self, _: &Purge, _: u64) -> u64 {
         0
     }
 
@@ -64,7 +65,7 @@ pub fn purge(
 ) -> Result<Swept, NotDurable> {
     // What is put below until the ban is seen counts for how long it is kept; what comes later sees the ban.
     let ban = memory.bans().publish(purge, u64::MAX);
-    ban.keep_until(below.horizon_ns(now_ns));
+    ban.keep_until(below.horizon_ns(ban.purge(), now_ns));
     let kept = below.ban(&ban);
     let swept = match &ban.purge().target {
         Target::Key(key) => memory.sweep_key(&ban, hasher.key(key), now_ns),

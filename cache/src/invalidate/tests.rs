@@ -361,7 +361,7 @@ fn bans_go_on_in_the_next_process_and_its_numbers_are_later() {
 fn a_purge_that_cannot_be_kept_holds_all_the_same() {
     struct Broken;
     impl Durable for Broken {
-        fn horizon_ns(&self, now_ns: u64) -> u64 {
+        fn horizon_ns(&self, _: &Purge, now_ns: u64) -> u64 {
             now_ns + 10
         }
         fn ban(&self, _: &Ban) -> Result<(), NotDurable> {
@@ -386,7 +386,7 @@ fn a_purge_that_cannot_be_kept_holds_all_the_same() {
 fn how_long_a_ban_is_needed_is_asked_when_it_holds() {
     struct Below<'t>(&'t MemoryTier);
     impl Durable for Below<'_> {
-        fn horizon_ns(&self, _: u64) -> u64 {
+        fn horizon_ns(&self, _: &Purge, _: u64) -> u64 {
             if self.0.bans().is_empty() { 0 } else { 99 }
         }
         fn ban(&self, ban: &Ban) -> Result<(), NotDurable> {

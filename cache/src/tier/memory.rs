@@ -19,6 +19,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use crate::answer::vary::MARKER;
 use crate::entry::Entry;
 use crate::freshness::NotStored;
 use crate::invalidate::{Bans, Coverage, Epoch};
@@ -46,6 +47,18 @@ pub enum Found {
     Purged,
     /// Nothing.
     Absent,
+}
+
+impl Found {
+    /// What an entry of which the bans say `coverage` is worth at `now_ns`.
+    #[inline]
+    fn of(entry: Arc<Entry>, coverage: Coverage, now_ns: u64) -> Self {
+        match coverage {
+            Coverage::Clear if entry.freshness(now_ns).is_fresh() => Self::Fresh(entry),
+            Coverage::Clear | Coverage::Expired => Self::Expired(entry),
+            Coverage::Gone => Self::Purged,
+        }
+    }
 }
 
 /// Answers in memory, within a capacity that counts all that they cost.
@@ -96,11 +109,34 @@ impl MemoryTier {
         if self.seal.is_some() && entry.key() != key {
             return Found::Absent;
         }
-        match coverage {
-            Coverage::Clear if entry.freshness(now_ns).is_fresh() => Found::Fresh(entry),
-            Coverage::Clear | Coverage::Expired => Found::Expired(entry),
-            Coverage::Gone => Found::Purged,
+        Found::of(entry, coverage, now_ns)
+    }
+
+    /// What an entry is worth that a tier below has found, judged like those here; one that may be served is kept here
+    /// too. `began` is the epoch before the tier was asked. The caller has held a [`Birth`](crate::Birth) since then, so
+    /// that no purge is forgotten meanwhile.
+    #[must_use]
+    pub fn take_up(&self, entry: Arc<Entry>, began: Epoch, now_ns: u64) -> Found {
+        // One from a clock that has been set back since is nobody's to judge.
+        if !self.bans.accepts(&entry) {
+            return Found::Absent;
         }
+        let coverage = self.bans.judge(&entry);
+        let found = Found::of(entry, coverage, now_ns);
+        if let Found::Fresh(entry) = &found {
+            self.keep_up(entry, began);
+        } else if let Found::Expired(entry) = &found
+            && entry.status() == MARKER
+        {
+            // It leads to answers that have times of their own.
+            self.keep_up(entry, began);
+        }
+        found
+    }
+
+    fn keep_up(&self, entry: &Arc<Entry>, began: Epoch) {
+        // Should it not fit, it is read from below again.
+        let _served_either_way = self.insert(Arc::clone(entry), began);
     }
 
     /// Whether something lies under a key, without counting as a look-up.

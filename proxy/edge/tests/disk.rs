@@ -322,6 +322,28 @@ fn a_directory_that_another_process_has_is_waited_for() {
 }
 
 #[test]
+fn what_is_purged_before_the_disk_is_open_does_not_come_back_with_it() {
+    for wish in [json!({ "tag": "2" }), json!({ "url": "http://gateway.test/pets/2" }), json!({ "everything": true })] {
+        let rig = Rig::new();
+        let first = rig.start();
+        let (kept, purged) = (body(&first, "/pets/1"), body(&first, "/pets/2"));
+        settle(&first, 2.0);
+        let second = Gateway::start(&rig.configuration());
+        assert_eq!(state(&second), "not-open");
+        let socket = second.directory().join("admin.sock");
+        let told = support::admin::send(&socket, "POST", "/sluice/cache/purge", &wish.to_string());
+        assert_eq!((told.status, told.body.contains("is not open")), (500, true), "{}", told.body);
+        kill(first, libc::SIGTERM);
+        eventually("the disk is taken over", || state(&second) == "good");
+        assert_ne!(body(&second, "/pets/2"), purged, "{wish}");
+        assert_eq!(body(&second, "/pets/1") == kept, wish["everything"].is_null(), "{wish}");
+        kill(second, libc::SIGKILL);
+        let third = rig.start();
+        assert_ne!(body(&third, "/pets/2"), purged, "{wish}");
+    }
+}
+
+#[test]
 fn a_key_that_cannot_be_read_stops_the_start() {
     let rig = Rig::sealed("too short");
     let directory = tempfile::tempdir().unwrap();

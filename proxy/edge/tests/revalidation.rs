@@ -4,6 +4,11 @@
 
 mod support;
 
+#[path = "revalidation/stale.rs"]
+mod stale;
+#[path = "revalidation/variants.rs"]
+mod variants;
+
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use support::{Answer, Gateway, Recorder, Response, eventually};

@@ -10,7 +10,7 @@ use foyer_memory::{Cache, CacheBuilder, CacheProperties, S3FifoConfig};
 
 use crate::entry::Entry;
 use crate::invalidate::Epoch;
-use crate::key::{ByKey, KeyRef, Keyed, Prehashed};
+use crate::key::{ByFingerprint, ByKey, Fingerprint, KeyRef, Keyed, Prehashed};
 
 use super::departures::{Departures, Listener, purging};
 use super::stored::Stored;
@@ -127,6 +127,12 @@ impl Generation {
     /// Removes what a purge has covered.
     pub(super) fn purge(&self, key: KeyRef<'_>) -> bool {
         purging(|| self.remove(key))
+    }
+
+    /// What has this fingerprint, whatever its key.
+    pub(super) fn known_as(&self, fingerprint: Fingerprint) -> Option<Stored> {
+        let by = ByFingerprint(fingerprint);
+        Some(self.shard(KeyRef { fingerprint, bytes: b"" })?.get(&by)?.key().0.clone())
     }
 
     /// Asks about every entry of one shard, under its lock, and removes those for which the answer is yes.

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use crate::answer::vary::MARKER;
+use crate::answer::marker::Marker;
 use crate::entry::Entry;
 use crate::invalidate::{Ban, Coverage};
-use crate::key::KeyRef;
+use crate::key::{KeyRef, Keyed};
 
 use super::MemoryTier;
+use super::generation::Generation;
 
 /// Entries that a purge has taken, or would take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,18 +41,21 @@ impl MemoryTier {
         swept
     }
 
-    /// The same for a purge of one key, without a search unless there are variants of it.
+    /// The same for a purge of one key and its variants, without a search unless variants are to stay, expired.
     pub fn sweep_key(&self, ban: &Ban, key: KeyRef<'_>, now_ns: u64) -> Swept {
         let mut swept = Swept::default();
         let live = self.live.load();
         if let Some((entry, coverage)) = live.get(key).and_then(|stored| self.judge(stored)) {
-            if entry.status() == MARKER {
-                // Its variants are anywhere.
+            let marker = Marker::of(&entry);
+            if marker.is_some() && coverage != Coverage::Gone {
+                // Those that it does not list are reached through it all the same.
                 return self.sweep(now_ns);
             }
-            swept.count(&entry);
-            if coverage == Coverage::Gone {
-                live.purge(key);
+            take(&live, &entry, coverage, &mut swept);
+            for variant in marker.iter().flat_map(Marker::variants) {
+                if let Some((entry, coverage)) = live.known_as(*variant).and_then(|stored| self.judge(stored)) {
+                    take(&live, &entry, coverage, &mut swept);
+                }
             }
         }
         ban.settle();
@@ -84,5 +88,14 @@ impl MemoryTier {
     #[must_use]
     pub fn shards(&self) -> usize {
         self.live.load().shards()
+    }
+}
+
+fn take(live: &Generation, entry: &Entry, coverage: Coverage, swept: &mut Swept) {
+    if coverage != Coverage::Clear {
+        swept.count(entry);
+    }
+    if coverage == Coverage::Gone {
+        live.purge(entry.key());
     }
 }

@@ -11,11 +11,13 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use sluice_cache::answer::marker::Marker;
 use sluice_cache::answer::vary::MARKER;
 use sluice_cache::entry::Lifetime;
 use sluice_cache::flight::{Broken, Excess, Filling, Follower, Head, Leader, Reader, Verdict};
 use sluice_cache::freshness::Ttl;
 use sluice_cache::invalidate::Coverage;
+use sluice_cache::key::Keyed;
 use sluice_cache::notes::Tags;
 use sluice_cache::{Draft, Entry, Found, NotStored, Role};
 use tokio::sync::oneshot;
@@ -28,7 +30,7 @@ use crate::integration::http::{BodyReader, Started};
 use crate::message::encode::{CacheStatus, Framing};
 use crate::plan::{IntegrationPlan, StageCache};
 use crate::stage::recall::StorageKey;
-use crate::stage::recall::variant::{self, Varies};
+use crate::stage::recall::variant::Varies;
 use crate::stage::{Fault, RECALL, Reply, Stop, deliver, recall, store};
 
 /// What a client goes on with.
@@ -189,12 +191,14 @@ fn refuse(trip: &mut Trip, reason: NotStored) {
     }
 }
 
-/// A client that has left gets its account settled here.
+/// A client that has left gets its account settled here. What nobody waits for has none: only that it is not stored is
+/// counted.
 fn hand_back(back: oneshot::Sender<(Trip, Outcome)>, trip: Trip, outcome: Outcome) {
-    if let Err((trip, _)) = back.send((trip, outcome))
-        && !trip.exchange.in_background
-    {
-        trip.leave();
+    let Err((trip, _)) = back.send((trip, outcome)) else { return };
+    match trip.exchange.ledger.store {
+        _ if !trip.exchange.in_background => drop(trip.leave()),
+        store::Verdict::Refused(reason) => accounts::note_not_stored(reason),
+        _ => {}
     }
 }
 
@@ -343,25 +347,37 @@ impl Answer<'_> {
             Draft { key: key.as_ref(), status: self.status, notes: &key.notes, head: self.head, lifetime, born };
         let stored = Entry::new(draft, self.body).map(Arc::new);
         let insert = |entry| cache.turns.keep(key.fingerprint, key.turn, || keep(cache, key, &entry, now));
-        let marked = key.varies.as_ref().map_or(Ok(()), |varies| self.mark(cache, key, varies, lifetime));
+        let marked = key.varies.as_ref().map_or(Ok(()), |varies| self.mark(cache, key, varies, lifetime, now));
         if let Err(reason) = marked.and(stored).and_then(insert) {
             accounts::note_not_stored(reason);
         }
     }
 
-    /// Notes under the key itself by which fields its answers vary.
-    fn mark(&self, cache: &StageCache, key: &StorageKey, by: &Varies, lifetime: Lifetime) -> Result<(), NotStored> {
-        let (primary, born) = (key.primary(by), key.birth.sequence());
-        let known = match cache.memory.get(primary, lifetime.stored_at_ns) {
-            Found::Fresh(entry) | Found::Expired(entry) if entry.status() == MARKER && *entry.head() == *by.line => {
-                entry.body().clone()
-            }
-            _ => Bytes::new(),
-        };
-        let list = Bytes::from(variant::listed(&known, key.fingerprint).ok_or(NotStored::Vary)?);
-        let draft = Draft { key: primary, status: MARKER, notes: &key.notes, head: &by.line, lifetime, born };
-        let marker = Entry::new(draft, &[list]).map(Arc::new)?;
-        cache.turns.keep(by.primary, key.turn, || keep(cache, key, &marker, lifetime.stored_at_ns))
+    /// Notes under the key itself by which fields its answers vary, and this one of them.
+    fn mark(
+        &self,
+        cache: &StageCache,
+        key: &StorageKey,
+        by: &Varies,
+        lifetime: Lifetime,
+        now: u64,
+    ) -> Result<(), NotStored> {
+        // One after the other: none is forgotten.
+        cache.turns.keep(by.primary, key.turn, || {
+            let (primary, born) = (key.primary(by), key.birth.sequence());
+            let known = match cache.memory.get(primary, now) {
+                Found::Fresh(entry) | Found::Expired(entry) => {
+                    Marker::of(&entry).map(|marker| (marker, lifetime.or_longer(entry.lifetime())))
+                }
+                _ => None,
+            };
+            let known = known.filter(|(marker, _)| marker.generation() == by.generation);
+            let (marker, lifetime) = known.unwrap_or_else(|| (Marker::new(by.generation), lifetime));
+            let body = Bytes::from(marker.with(key.fingerprint).ok_or(NotStored::Vary)?.encode());
+            let draft = Draft { key: primary, status: MARKER, notes: &key.notes, head: &by.line, lifetime, born };
+            let marker = Entry::new(draft, &[body]).map(Arc::new)?;
+            keep(cache, key, &marker, now)
+        })
     }
 }
 
@@ -374,7 +390,7 @@ fn keep(cache: &StageCache, key: &StorageKey, entry: &Arc<Entry>, now: u64) -> R
     if may_lie_below && is_clear() {
         cache.disk.insert(entry, key.below, now);
         if !is_clear() {
-            drop(cache.disk.remove(key.as_ref()));
+            drop(cache.disk.remove(entry.key()));
         }
     }
     kept

@@ -20,7 +20,7 @@ use sluice_cache::entry::Lifetime;
 use sluice_cache::flight::Asked;
 use sluice_cache::freshness::origin::Grace;
 use sluice_cache::key::KeyWriter;
-use sluice_cache::{Birth, Entry, Epoch, Fingerprint, Found, KeyHasher, KeyRef, Turn};
+use sluice_cache::{Birth, Entry, Epoch, Fingerprint, Found, KeyHasher, KeyRef, Sequence, Turn};
 
 pub use below::OnDisk;
 pub use key::{encoding_class, header_values, query_name, query_values};
@@ -115,9 +115,10 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     }
     // Before the look-up: a refresh that begins after it overtakes what is fetched now.
     let turn = cache.turns.now();
-    let primary_len = key.bytes.len();
+    let (primary, purges) = (key, cache.memory.bans().newest());
     let Some((found, variant)) = find(exchange, method, key, hasher) else { return Flow::Await(Need::Disk) };
     let key = variant.as_deref().map_or(key, |bytes| hasher.key(bytes));
+    let looked = LookedUp { primary, key, purges };
     let (choice, entry) = match found {
         Found::Fresh(entry) => (choice::of_fresh(exchange, rule, wanted, key.fingerprint, &entry), Some(entry)),
         Found::Expired(entry) => (choice::of_expired(exchange, wanted, &entry), Some(entry)),
@@ -130,7 +131,8 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
             None => return Flow::Answer(Reply::Fault(Fault::Internal)),
         },
         (Choice::ServeAndRefetch, Some(entry)) => {
-            exchange.key = Some(StorageKey { grace: rule.grace, primary_len, ..StorageKey::new(key, cache, turn) });
+            exchange.stored = Some(entry.clone());
+            looked.keep(exchange, method, turn);
             return hit_and_refetch(exchange, rule, entry);
         }
         (Choice::Forward(verdict), entry) => {
@@ -149,8 +151,31 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     }
     exchange.refreshes |= verdict == Verdict::Refreshed;
     let turn = if exchange.refreshes { cache.turns.overtake(key.fingerprint) } else { turn };
-    exchange.key = Some(StorageKey { grace: rule.grace, primary_len, ..StorageKey::new(key, cache, turn) });
+    looked.keep(exchange, method, turn);
     go_forward(exchange, method, verdict)
+}
+
+/// What was looked up.
+struct LookedUp<'k> {
+    /// The key that the request has.
+    primary: KeyRef<'k>,
+    /// The same, or that of a variant.
+    key: KeyRef<'k>,
+    /// The last purge before.
+    purges: Sequence,
+}
+
+impl LookedUp<'_> {
+    /// Keeps the key for the store. Had a purge come since the look-up, nothing that was found would count.
+    fn keep(&self, exchange: &mut Exchange<'_>, method: &Cached<'_>, turn: Turn) {
+        let Cached { cache, rule, .. } = *method;
+        let mut key = StorageKey::new(self.key, cache, turn);
+        if key.birth.sequence() != self.purges {
+            exchange.stored = None;
+            key = StorageKey::new(self.primary, cache, turn);
+        }
+        exchange.key = Some(StorageKey { grace: rule.grace, primary_len: self.primary.bytes.len(), ..key });
+    }
 }
 
 /// What is stored for a request, and the bytes of the variant's key under which, where answers vary; `None`: the disk has
@@ -161,21 +186,20 @@ fn find(
     key: KeyRef<'_>,
     hasher: &KeyHasher,
 ) -> Option<(Found, Option<Vec<u8>>)> {
-    let Cached { cache, rule, .. } = *method;
-    let now = exchange.now.mono;
-    let mut found = cache.memory.get(key, now);
-    let variant = variant::of(exchange, rule, key, &found);
-    let chosen = variant.as_deref().map_or(key, |bytes| hasher.key(bytes));
-    if variant.is_some() {
-        found = cache.memory.get(chosen, now);
+    let found = find_under(exchange, method.cache, key)?;
+    match variant::of(exchange, method.rule, key, &found) {
+        None => Some((found, None)),
+        Some(bytes) => {
+            let found = find_under(exchange, method.cache, hasher.key(&bytes))?;
+            Some((found, Some(bytes)))
+        }
     }
-    if matches!(found, Found::Absent) {
-        found = below::look(exchange, cache, chosen)?;
-    }
-    // The disk may have had the marker only; it is asked once.
-    match variant::of(exchange, rule, chosen, &found) {
-        Some(bytes) => Some((cache.memory.get(hasher.key(&bytes), now), Some(bytes))),
-        None => Some((found, variant)),
+}
+
+fn find_under(exchange: &mut Exchange<'_>, cache: &StageCache, key: KeyRef<'_>) -> Option<Found> {
+    match cache.memory.get(key, exchange.now.mono) {
+        Found::Absent => below::look(exchange, cache, key),
+        found => Some(found),
     }
 }
 
@@ -265,7 +289,6 @@ fn hit(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>, _: &Per
 #[cold]
 fn hit_and_refetch(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>) -> Flow {
     let Some(permit) = exchange.permit.take() else { return Flow::Answer(Reply::Fault(Fault::Internal)) };
-    exchange.stored = Some(entry.clone());
     exchange.refetches = true;
     let flow = hit(exchange, rule, entry, &permit);
     exchange.permit = Some(permit);

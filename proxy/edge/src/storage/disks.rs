@@ -98,6 +98,7 @@ impl Disks {
     /// Has the stores become what the plan of the moment wants. What can be done at once is; the rest a thread tries
     /// again and again.
     pub fn want(&self, shelves: Shelves) {
+        shelves.iter().flat_map(|shelf| &shelf.stages).for_each(|stage| stage.disk.expect());
         *self.shared.wanted.lock() = shelves;
         if self.shared.ending.load(Relaxed) {
             return;
@@ -177,7 +178,7 @@ impl Shared {
         let mut open = self.open.lock();
         let needless = open.extract_if(|name, _| wanted.iter().all(|shelf| shelf.name != *name));
         let needless: Vec<Opened> = needless.map(|(_, opened)| opened).collect();
-        needless.iter().flat_map(|opened| &opened.stages).for_each(|stage| stage.disk.detach());
+        needless.iter().flat_map(|opened| &opened.stages).for_each(|stage| stage.disk.dismiss());
         let mut complete = true;
         for shelf in wanted {
             complete &= match open.get_mut(&shelf.name) {
@@ -215,7 +216,7 @@ impl Shared {
             }
         }
         let left = |stage: &&Shelved| shelf.stages.iter().all(|wanted| !Arc::ptr_eq(&wanted.disk, &stage.disk));
-        opened.stages.iter().filter(left).for_each(|stage| stage.disk.detach());
+        opened.stages.iter().filter(left).for_each(|stage| stage.disk.dismiss());
         let served = shelf.stages.iter().map(|stage| self.serve(&opened.store, stage)).fold(true, |all, one| all & one);
         opened.stages = shelf.stages;
         served

@@ -10,6 +10,7 @@
 
 mod disks;
 mod events;
+mod owed;
 mod secret;
 mod stage_disk;
 

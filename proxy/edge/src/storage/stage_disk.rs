@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use sluice_cache::invalidate::{Ban, Bans, Durable, NotDurable, Target};
+use parking_lot::Mutex;
+use sluice_cache::invalidate::{Ban, Bans, Durable, Force, NotDurable, Purge, Target};
 use sluice_cache::tier::disk::{Ack, Pending, Probe, Space};
 use sluice_cache::{Entry, Epoch, KeyHasher, KeyRef};
+
+use super::owed::Owed;
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -21,6 +24,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub struct StageDisk {
     space: ArcSwapOption<Space>,
+    /// Held by whoever exchanges the space.
+    owed: Mutex<Owed>,
     /// When the last of what was stored expires, nanoseconds.
     horizon_ns: AtomicU64,
     late: AtomicU64,
@@ -38,8 +43,20 @@ pub enum Looked {
 }
 
 impl StageDisk {
-    /// Serves from a space from now on. What its bans forbid is forbidden; if they cannot be read all of it is.
+    /// It is to come.
+    pub(super) fn expect(&self) {
+        self.owed.lock().await_disk(true);
+    }
+
+    /// Serves from a space from now on. What its bans forbid is forbidden; if they cannot be read all of it is. What it
+    /// has missed while it was not open is made up for first.
     pub(super) fn attach(&self, space: Space, bans: &Bans, now_ns: u64) {
+        let mut owed = self.owed.lock();
+        let longest = now_ns.saturating_add(LONGEST);
+        if let Err(error) = owed.settle(&space, expiry(longest)) {
+            tracing::error!(%error, space = space.name(), "purges have not reached it: it is not used");
+            return;
+        }
         let kept = space.bans();
         if bans.adopt(kept.iter().map(|(ban, _)| ban.as_slice())).is_err() {
             tracing::error!(space = space.name(), "its bans cannot be read: all that it holds is dropped");
@@ -49,13 +66,19 @@ impl StageDisk {
             }
         }
         // How long the entries of earlier processes live is not known.
-        self.horizon_ns.fetch_max(now_ns.saturating_add(LONGEST), Relaxed);
+        self.horizon_ns.fetch_max(longest, Relaxed);
         self.space.store(Some(Arc::new(space)));
     }
 
     /// Serves nothing from now on.
     pub(super) fn detach(&self) {
         self.space.store(None);
+    }
+
+    /// The same, and nothing is to come.
+    pub(super) fn dismiss(&self) {
+        self.owed.lock().await_disk(false);
+        self.detach();
     }
 
     /// Its space, while there is one.
@@ -108,6 +131,11 @@ impl StageDisk {
         let _counted = space.insert(Arc::clone(entry), began);
     }
 
+    /// Whether a look-up may find anything.
+    pub fn is_open(&self) -> bool {
+        self.space.load().is_some()
+    }
+
     /// Drops what is stored under a key; durably so once the answer resolves.
     pub fn remove(&self, key: KeyRef<'_>) -> Option<Ack> {
         self.space.load().as_ref().map(|space| space.remove(key))
@@ -125,30 +153,48 @@ struct Purged<'d> {
 }
 
 impl Durable for Purged<'_> {
-    fn horizon_ns(&self, now_ns: u64) -> u64 {
+    /// What stood under a key is gone once its place has a tombstone, and that outlives every ban: variants of it are
+    /// reached through it alone.
+    fn horizon_ns(&self, purge: &Purge, now_ns: u64) -> u64 {
         match self.disk.space() {
+            Some(_) if is_of_one_place(purge) => 0,
             Some(_) => self.disk.horizon_ns.load(Relaxed).max(now_ns),
+            None if self.disk.owed.lock().is_awaited() => now_ns.saturating_add(LONGEST),
             None => 0,
         }
     }
 
-    /// A key is removed at its place as well: a tombstone outlives every ban.
     fn ban(&self, ban: &Ban) -> Result<(), NotDurable> {
-        let Some(space) = self.disk.space() else { return Ok(()) };
-        let removed = match &ban.purge().target {
-            Target::Key(key) => Some(space.remove(self.hasher.key(key))),
-            _ => None,
+        let mut owed = self.disk.owed.lock();
+        let Some(space) = self.disk.space() else { return owed.ban(ban) };
+        drop(owed);
+        let kept = match &ban.purge().target {
+            Target::Key(key) if is_of_one_place(ban.purge()) => space.remove(self.hasher.key(key)),
+            _ => space.ban(&encoded(ban), expiry(ban.until_ns())),
         };
-        let mut bytes = Vec::new();
-        ban.encode(&mut bytes);
-        let expires = u32::try_from(ban.until_ns().div_ceil(NS_PER_SECOND)).unwrap_or(u32::MAX);
-        let kept = space.ban(&bytes, expires).wait().map_err(|error| NotDurable(error.to_string()));
-        let removed = removed.map_or(Ok(()), |ack| ack.wait().map_err(|error| NotDurable(error.to_string())));
-        kept.and(removed)
+        kept.wait().map_err(|error| NotDurable(error.to_string()))
     }
 
     fn flush(&self) -> Result<(), NotDurable> {
-        let Some(space) = self.disk.space() else { return Ok(()) };
+        let mut owed = self.disk.owed.lock();
+        let Some(space) = self.disk.space() else { return owed.flush() };
+        drop(owed);
         space.flush().wait().map_err(|error| NotDurable(error.to_string()))
     }
+}
+
+/// Nothing that it means lies anywhere but in the place of its key.
+fn is_of_one_place(purge: &Purge) -> bool {
+    matches!((&purge.target, purge.force), (Target::Key(_), Force::Hard))
+}
+
+pub(super) fn encoded(ban: &Ban) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ban.encode(&mut bytes);
+    bytes
+}
+
+/// In seconds since 1970, as the store counts.
+fn expiry(until_ns: u64) -> u32 {
+    u32::try_from(until_ns.div_ceil(NS_PER_SECOND)).unwrap_or(u32::MAX)
 }

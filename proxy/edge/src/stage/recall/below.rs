@@ -1,40 +1,56 @@
-//! What lies on disk, where memory has nothing.
+//! What lies on disk, where memory has nothing. Each key is asked for once; of a key whose answers vary, the marker and
+//! then the variant.
 
 use std::sync::Arc;
 
-use sluice_cache::invalidate::Coverage;
+use sluice_cache::answer::vary::MARKER;
 use sluice_cache::key::Keyed;
 use sluice_cache::tier::disk::Pending;
-use sluice_cache::{Entry, Epoch, Found, KeyRef};
+use sluice_cache::{Birth, Entry, Epoch, Found, KeyRef};
 
 use crate::plan::StageCache;
 use crate::stage::Exchange;
 use crate::storage::Looked;
 
-/// How far a request has come with the disk: it is asked once.
+/// How far a request has come with the disk.
 #[derive(Debug, Default)]
 pub enum OnDisk {
     /// Not yet asked.
     #[default]
     NotAsked,
-    /// Is being read. The memory's epoch was this before.
-    Reading(Pending, Epoch),
+    /// Is being read.
+    Reading(Pending, Since),
     /// The same, while the driver waits.
-    Waited(Epoch),
+    Waited(Since),
     /// Has come.
-    Came(Option<Arc<Entry>>, Epoch),
+    Came(Option<Arc<Entry>>, Since),
     /// Has answered.
     Found,
     /// Had nothing to say.
     Asked,
 }
 
+/// The state of memory before the disk was asked: what a flush or a purge since then has made unreachable does not come
+/// into memory.
+#[derive(Debug)]
+pub struct Since {
+    epoch: Epoch,
+    /// While it is held no purge is forgotten.
+    _birth: Birth,
+}
+
+impl Since {
+    fn now(cache: &StageCache) -> Self {
+        Self { epoch: cache.memory.epoch(), _birth: cache.memory.bans().birth() }
+    }
+}
+
 impl OnDisk {
     /// What is to be waited for.
     pub fn take(&mut self) -> Option<Pending> {
         match std::mem::replace(self, Self::Asked) {
-            Self::Reading(pending, began) => {
-                *self = Self::Waited(began);
+            Self::Reading(pending, since) => {
+                *self = Self::Waited(since);
                 Some(pending)
             }
             other => {
@@ -46,9 +62,10 @@ impl OnDisk {
 
     /// What has come of it.
     pub fn came(&mut self, entry: Option<Arc<Entry>>) {
-        if let Self::Waited(began) = *self {
-            *self = Self::Came(entry, began);
-        }
+        *self = match std::mem::replace(self, Self::Asked) {
+            Self::Waited(since) => Self::Came(entry, since),
+            other => other,
+        };
     }
 
     /// Whether it has what the request is answered with.
@@ -60,41 +77,29 @@ impl OnDisk {
 /// What the disk has under a key; `None`: it has to be waited for. What may be served goes into memory.
 pub(super) fn look(exchange: &mut Exchange<'_>, cache: &StageCache, key: KeyRef<'_>) -> Option<Found> {
     let now = exchange.now.mono;
-    let (entry, began) = match std::mem::replace(&mut exchange.disk, OnDisk::Asked) {
-        OnDisk::NotAsked => {
-            // Before the look-up: what a flush since then has made unreachable does not come into memory.
-            let began = cache.memory.epoch();
+    let (entry, since) = match std::mem::replace(&mut exchange.disk, OnDisk::Asked) {
+        OnDisk::NotAsked if cache.disk.is_open() => {
+            let since = Since::now(cache);
             match cache.disk.look(key, now) {
                 Looked::Absent => return Some(Found::Absent),
-                Looked::Found(entry) => (entry, began),
+                Looked::Found(entry) => (entry, since),
                 Looked::Reading(pending) => {
-                    exchange.disk = OnDisk::Reading(pending, began);
+                    exchange.disk = OnDisk::Reading(pending, since);
                     return None;
                 }
             }
         }
         // What is asked for may be another variant by now.
-        OnDisk::Came(Some(entry), began) if entry.key() == key => (entry, began),
+        OnDisk::Came(Some(entry), since) if entry.key() == key => (entry, since),
         _ => return Some(Found::Absent),
     };
-    let found = judge(cache, entry, now);
-    if let Found::Fresh(entry) = &found {
-        exchange.disk = OnDisk::Found;
-        // Should it not fit, it is read from disk again.
-        let _served_either_way = cache.memory.insert(Arc::clone(entry), began);
-    }
+    let is_marker = entry.status() == MARKER;
+    let found = cache.memory.take_up(entry, since.epoch, now);
+    exchange.disk = match &found {
+        // It is no answer, but leads to one, which the disk may have too. The marker itself is in memory now.
+        Found::Fresh(_) | Found::Expired(_) if is_marker => OnDisk::NotAsked,
+        Found::Fresh(_) => OnDisk::Found,
+        _ => OnDisk::Asked,
+    };
     Some(found)
-}
-
-/// As memory judges its own. An entry from a clock that has been set back since is nobody's to judge.
-fn judge(cache: &StageCache, entry: Arc<Entry>, now: u64) -> Found {
-    let bans = cache.memory.bans();
-    if !bans.accepts(&entry) {
-        return Found::Absent;
-    }
-    match bans.judge(&entry) {
-        Coverage::Clear if entry.freshness(now).is_fresh() => Found::Fresh(entry),
-        Coverage::Clear | Coverage::Expired => Found::Expired(entry),
-        Coverage::Gone => Found::Purged,
-    }
 }

@@ -4,8 +4,9 @@
 //! them behind it. A purge of the key takes them all. Only under RFC 9111 mode, and `Accept-Encoding` is in the key always.
 
 use sluice_cache::answer::Fields;
+use sluice_cache::answer::marker::{Marker, generation_of};
 use sluice_cache::answer::vary::{MARKER, Vary, variant_key};
-use sluice_cache::{Entry, Fingerprint, Found, KeyHasher, KeyRef, NotStored};
+use sluice_cache::{Entry, Fingerprint, Found, KeyHasher, KeyRef, NotStored, Sequence};
 
 use super::super::Exchange;
 use super::{StorageKey, header_values};
@@ -16,6 +17,8 @@ use crate::plan::CachePlan;
 pub struct Varies {
     /// The marker's place.
     pub primary: Fingerprint,
+    /// The marker's generation.
+    pub generation: Sequence,
     /// The marker's field line: the names.
     pub line: Box<[u8]>,
     /// Its variant is another than the one that was looked up: who waits for that one waits for something else.
@@ -36,11 +39,11 @@ pub(super) fn of(exchange: &Exchange<'_>, rule: &CachePlan, key: KeyRef<'_>, fou
 #[cold]
 fn named(exchange: &Exchange<'_>, primary: &[u8], marker: &Entry) -> Option<Vec<u8>> {
     let names = Vary::parse(Fields::of(marker.head()).values("vary")).ok()?;
-    Some(variant(exchange, primary, &names))
+    Some(variant(exchange, primary, Marker::of(marker)?.generation(), &names))
 }
 
-fn variant(exchange: &Exchange<'_>, primary: &[u8], names: &Vary) -> Vec<u8> {
-    variant_key(primary, names, |name| header_values(exchange, name.as_bytes()).collect())
+fn variant(exchange: &Exchange<'_>, primary: &[u8], generation: Sequence, names: &Vary) -> Vec<u8> {
+    variant_key(primary, generation, names, |name| header_values(exchange, name.as_bytes()).collect())
 }
 
 /// Puts the key where the answer to this request belongs if it varies so.
@@ -61,9 +64,12 @@ pub fn place(
     let names = Vary::parse([list.as_bytes()]).map_err(|_| NotStored::Vary)?;
     let Some(key) = &exchange.key else { return Ok(()) };
     let primary = key.bytes.get(..key.primary_len).unwrap_or_default();
-    let bytes = variant(exchange, primary, &names);
+    // A marker that was not found may have been purged: what stood under it is not found again either.
+    let generation = generation_of(&key.bytes, key.primary_len).unwrap_or_else(|| key.birth.sequence());
+    let bytes = variant(exchange, primary, generation, &names);
     let line = [b"Vary: ", list.as_bytes(), b"\r\n"].concat().into();
-    let varies = Varies { primary: hasher.key(primary).fingerprint, line, moved: *bytes != *key.bytes };
+    let primary = hasher.key(primary).fingerprint;
+    let varies = Varies { primary, generation, line, moved: *bytes != *key.bytes };
     let fingerprint = hasher.key(&bytes).fingerprint;
     if let Some(key) = &mut exchange.key {
         (key.bytes, key.fingerprint, key.varies) = (bytes.into(), fingerprint, Some(Box::new(varies)));
@@ -80,35 +86,5 @@ impl StorageKey {
     /// Where the marker stands.
     pub fn primary(&self, varies: &Varies) -> KeyRef<'_> {
         KeyRef { fingerprint: varies.primary, bytes: self.bytes.get(..self.primary_len).unwrap_or_default() }
-    }
-}
-
-/// The variants of one key, by the low halves of their fingerprints, as the marker's body lists them.
-pub const VARIANTS: usize = 64;
-
-/// The list with one more in it; `None` if it is full.
-#[must_use]
-pub fn listed(list: &[u8], variant: Fingerprint) -> Option<Vec<u8>> {
-    let new = variant.low().to_le_bytes();
-    match list.chunks_exact(new.len()).any(|known| *known == new) {
-        true => Some(list.to_vec()),
-        false if list.len() / new.len() >= VARIANTS => None,
-        false => Some([list, &new].concat()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_has_so_many_variants_and_no_more() {
-        let mut list = Vec::new();
-        for n in 0..VARIANTS as u128 {
-            list = listed(&list, Fingerprint(n)).unwrap_or_default();
-        }
-        assert_eq!(list.len(), VARIANTS * 8);
-        assert_eq!(listed(&list, Fingerprint(3)), Some(list.clone()));
-        assert_eq!(listed(&list, Fingerprint(VARIANTS as u128)), None);
     }
 }
