@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use support::{Answer, Gateway, Recorder, Response, eventually};
 
 const CONFIGURATION: &str = r#"
+trusted_proxies = ["127.0.0.1"]
 [[listener]]
 address = "@LISTEN@"
 default_api = "a"
@@ -23,6 +24,9 @@ id = "a"
 [[api.resource]]
 path = "/rfc/{proxy+}"
 method.ANY.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/rfc/{proxy}", retries = 0 }
+[[api.resource]]
+path = "/keyed/{proxy+}"
+method.ANY.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/keyed/{proxy}" }
 [[api.resource]]
 path = "/guarded/{proxy+}"
 method.ANY.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/guarded/{proxy}" }
@@ -40,6 +44,10 @@ caching_enabled = true
 cache_mode = "rfc9111"
 cache_early_refresh = "60s"
 require_authorization_for_cache_control = false
+[api.stage.prod.method."ANY /keyed/{proxy+}"]
+caching_enabled = true
+cache_mode = "rfc9111"
+cache_key_parameters = ["path.proxy", "header.X-Tenant"]
 [api.stage.prod.method."ANY /guarded/{proxy+}"]
 caching_enabled = true
 cache_mode = "rfc9111"
@@ -297,4 +305,36 @@ fn an_unsafe_request_that_succeeds_invalidates_its_uri_and_those_that_its_answer
     gateway.connect().request("POST", "/rfc/a", "Content-Length: 0\r\n").read();
     let after = all();
     assert!(before[0] != after[0] && before[1] != after[1] && before[2..] == after[2..], "{before:?} {after:?}");
+}
+
+#[test]
+fn an_unsafe_request_invalidates_what_its_own_fields_lead_to() {
+    let origin = counting("Cache-Control: max-age=60\r\n");
+    let gateway = gateway(&origin);
+    let get = |tenant: &str| gateway.get_with("/keyed/x", &format!("X-Tenant: {tenant}\r\n")).text().to_owned();
+    let before = (get("a"), get("b"));
+    gateway.connect().request("POST", "/keyed/x", "X-Tenant: a\r\nContent-Length: 2\r\n").send("{}").read();
+    let after = (get("a"), get("b"));
+    assert!(before.0 != after.0 && before.1 == after.1, "{before:?} {after:?}");
+}
+
+#[test]
+fn an_unsafe_request_through_a_proxy_invalidates_what_the_proxy_was_asked() {
+    const PROXY: &str = "X-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n";
+    let count = AtomicUsize::new(0);
+    let origin = Recorder::start(move |request| {
+        let n = count.fetch_add(1, SeqCst);
+        let lines = match request.method.as_str() {
+            "POST" => "Location: https://shop.example/rfc/b\r\n",
+            _ => "Cache-Control: max-age=60\r\n",
+        };
+        Answer::status(200, lines, format!("answer {n}"))
+    });
+    let gateway = gateway(&origin);
+    let all = || ["/rfc/a", "/rfc/b", "/rfc/c"].map(|path| gateway.get_with(path, PROXY).text().to_owned());
+    let before = all();
+    assert_eq!(all(), before);
+    gateway.connect().request("POST", "/rfc/a", &format!("{PROXY}Content-Length: 0\r\n")).read();
+    let after = all();
+    assert!(before[0] != after[0] && before[1] != after[1] && before[2] == after[2], "{before:?} {after:?}");
 }

@@ -7,6 +7,7 @@ mod keys;
 mod readings;
 mod wish;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -36,10 +37,19 @@ pub fn routes(gateway: &Arc<Gateway>) -> Routes {
         .on("DELETE", "/restapis/{id}/stages/{stage}/cache/data", on(caches::flush))
 }
 
-/// Forgets what is stored for these URLs (`https://host/path?query`), in whatever stage they lead to.
-pub(super) fn invalidate(gateway: &Gateway, plan: &Arc<Plan>, urls: Vec<String>) {
+/// Who has changed something.
+pub(super) struct Writer {
+    /// The address that it came from.
+    pub(super) peer: SocketAddr,
+    /// Its fields, which may be part of keys.
+    pub(super) headers: Vec<(String, String)>,
+}
+
+/// Forgets what is stored for these URLs (`https://host/path?query`) for whoever sends the same fields, in whatever stage
+/// they lead to.
+pub(super) fn invalidate(gateway: &Gateway, plan: &Arc<Plan>, urls: Vec<String>, by: &Writer) {
     for url in urls {
-        caches::purge_answers_to_get(gateway, plan, url);
+        caches::purge_answers_to_get(gateway, plan, url, by);
     }
 }
 

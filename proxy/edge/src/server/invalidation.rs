@@ -2,15 +2,19 @@
 //! and `Content-Location` name on the same host (RFC 9111 §4.4). Before the answer is passed on, so that whoever reads it
 //! finds nothing older.
 //!
-//! The keys are those of GET requests for the URI with each coding. What a key has of other fields is not known here.
+//! The keys are those of GET requests for the URI with each coding, and with the same fields otherwise: who writes as one
+//! tenant reads as that one. What other clients' fields make of a key is not known here.
 
 use sluice_api::Verb;
 use sluice_cache::answer::Fields;
 
-use super::admin;
+use super::admin::{self, Writer};
 use super::core::with;
 use super::drive::Trip;
 use crate::integration::http::Started;
+use crate::message::field::FieldKind;
+use crate::message::head::Head;
+use crate::stage::prepare;
 
 /// Invalidates what has to be, if anything.
 pub(super) async fn after(trip: &Trip, started: &Started) {
@@ -19,8 +23,9 @@ pub(super) async fn after(trip: &Trip, started: &Started) {
     }
     let Some(gateway) = with(|core| core.gateway.clone()) else { return };
     let (plan, uris) = (trip.plan.clone(), uris(trip, Fields::of(&started.head.fields)));
+    let by = Writer { peer: trip.exchange.connection.peer, headers: headers(&trip.exchange.head) };
     // A tier on disk has to take note of it, which may take a moment.
-    let done = tokio::task::spawn_blocking(move || admin::invalidate(&gateway, &plan, uris));
+    let done = tokio::task::spawn_blocking(move || admin::invalidate(&gateway, &plan, uris, &by));
     if done.await.is_err() {
         tracing::warn!("an invalidation broke off");
     }
@@ -35,13 +40,17 @@ fn concerns(trip: &Trip, status: u16) -> bool {
 
 /// The request's own URI, and those that the answer names.
 fn uris(trip: &Trip, answer: Fields<'_>) -> Vec<String> {
-    let head = &trip.exchange.head;
-    let host = String::from_utf8_lossy(head.host());
-    let origin = format!("{}://{host}", trip.exchange.connection.scheme());
+    let (exchange, plan) = (&trip.exchange, &trip.plan);
+    let head = &exchange.head;
+    let uri =
+        |scheme: &[u8], host: &[u8]| [&String::from_utf8_lossy(scheme), "://", &String::from_utf8_lossy(host)].concat();
+    let origin = uri(exchange.connection.scheme().as_bytes(), head.host());
+    // What a proxy in front has been asked.
+    let told = uri(prepare::told_scheme(exchange, plan), prepare::told_host(exchange, plan));
     let query = head.query().map(|query| [b"?", query].concat()).unwrap_or_default();
     let own = [head.path(), &query].concat();
     let named = ["location", "content-location"].into_iter().filter_map(|name| answer.single(name));
-    let paths = named.filter_map(|uri| path_at(&origin, uri)).chain([&own[..]]);
+    let paths = named.filter_map(|uri| path_at(&origin, uri).or_else(|| path_at(&told, uri))).chain([&own[..]]);
     paths.map(|path| format!("{origin}{}", String::from_utf8_lossy(path))).collect()
 }
 
@@ -51,6 +60,35 @@ fn path_at<'u>(origin: &str, uri: &'u [u8]) -> Option<&'u [u8]> {
     let here = uri.get(..origin.len()).is_some_and(|start| start.eq_ignore_ascii_case(origin.as_bytes()));
     let path = if here { uri.get(origin.len()..)? } else { uri };
     (path.starts_with(b"/") && !path.starts_with(b"//")).then_some(path)
+}
+
+/// The request's fields, without what belongs to its body, its connection or its own verb alone.
+fn headers(head: &Head<'_>) -> Vec<(String, String)> {
+    let fields = head.fields().filter(|(kind, ..)| !is_of_the_write(*kind));
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    fields.filter_map(|(_, name, value)| text(name).zip(text(value))).collect()
+}
+
+const fn is_of_the_write(kind: FieldKind) -> bool {
+    use FieldKind::{
+        AcceptEncoding, Connection, ContentLength, Expect, Host, Http2Settings, KeepAlive, ProxyConnection, Te,
+        Trailer, TransferEncoding, Upgrade, XHttpMethodOverride,
+    };
+    matches!(
+        kind,
+        Host | AcceptEncoding
+            | ContentLength
+            | TransferEncoding
+            | Trailer
+            | Te
+            | Connection
+            | KeepAlive
+            | ProxyConnection
+            | Upgrade
+            | Http2Settings
+            | Expect
+            | XHttpMethodOverride
+    )
 }
 
 #[cfg(test)]

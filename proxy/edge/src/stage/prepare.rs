@@ -255,12 +255,12 @@ fn forwarding_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan) {
 }
 
 /// `X-Forwarded-Proto` as the origin gets it.
-pub(super) fn told_scheme<'e>(exchange: &'e Exchange<'_>, plan: &Plan) -> &'e [u8] {
+pub fn told_scheme<'e>(exchange: &'e Exchange<'_>, plan: &Plan) -> &'e [u8] {
     believed(exchange, plan, FieldKind::XForwardedProto).unwrap_or(exchange.connection.scheme().as_bytes())
 }
 
 /// `X-Forwarded-Host` as the origin gets it.
-pub(super) fn told_host<'e>(exchange: &'e Exchange<'_>, plan: &Plan) -> &'e [u8] {
+pub fn told_host<'e>(exchange: &'e Exchange<'_>, plan: &Plan) -> &'e [u8] {
     believed(exchange, plan, FieldKind::XForwardedHost).unwrap_or(exchange.head.host())
 }
 

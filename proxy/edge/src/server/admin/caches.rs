@@ -9,7 +9,7 @@ use sluice_cache::invalidate::{self, Force, NotDurable, Purge, Target};
 use sluice_cache::tier::memory::Swept;
 
 use super::wish::{Asked, BadField, Scope, What, Wish};
-use super::{dry_run, keys};
+use super::{Writer, dry_run, keys};
 use crate::observe::admin::{AdminRequest, AdminResponse};
 use crate::plan::{ApiPlan, Plan, StageCache, StagePlan};
 use crate::server::gateway::Gateway;
@@ -158,8 +158,9 @@ fn carry_out(gateway: &Gateway, aims: &[Aim<'_>], force: Force) -> AdminResponse
 }
 
 /// What GET requests for a URL find is gone afterwards. Where it leads to nothing that is cached, so be it.
-pub(super) fn purge_answers_to_get(gateway: &Gateway, plan: &Arc<Plan>, url: String) {
-    let asked = Asked { url, verb: Some(Verb::Get), host: None, headers: Vec::new() };
+pub(super) fn purge_answers_to_get(gateway: &Gateway, plan: &Arc<Plan>, url: String, by: &Writer) {
+    let (headers, peer) = (by.headers.clone(), Some(by.peer));
+    let asked = Asked { url, verb: Some(Verb::Get), host: None, headers, peer };
     for (cached, targets) in keys::aims(gateway, plan, &Scope::default(), &asked).unwrap_or_default() {
         for target in targets {
             if let Err(error) = purge_one(gateway, &cached, Purge { target, force: Force::Hard }) {

@@ -124,7 +124,8 @@ impl Search<'_> {
         let host = head.split("host: ").nth(1).and_then(|rest| rest.split("\r\n").next()).unwrap_or_default();
         let mutual = self.plan.domains.find(without_port(host.as_bytes())).and_then(|domain| domain.mutual);
         let verdict = if *is_https { Verdict::Tls } else { Verdict::Plain };
-        Connection { peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), listener: *listener, verdict, mutual }
+        let peer = self.asked.peer.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        Connection { peer, listener: *listener, verdict, mutual }
     }
 
     /// A path behind a stage that is named.

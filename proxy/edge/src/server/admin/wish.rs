@@ -1,5 +1,7 @@
 //! What a purge request says, read from its JSON. Every complaint names the field.
 
+use std::net::SocketAddr;
+
 use serde_json::{Map, Value, json};
 use sluice_api::Verb;
 use sluice_cache::invalidate::{Force, Target};
@@ -92,6 +94,8 @@ pub(super) struct Asked {
     pub(super) host: Option<String>,
     /// Fields that are part of the key.
     pub(super) headers: Vec<(String, String)>,
+    /// Who would ask; nobody in particular where it is not said.
+    pub(super) peer: Option<SocketAddr>,
 }
 
 /// A field that is wrong.
@@ -216,7 +220,7 @@ impl Fields<'_> {
         if !is_path && host.is_some() {
             return Err(BadField::new("host", "the URL has one"));
         }
-        Ok(Asked { url, verb: self.verb()?, host, headers: self.headers()? })
+        Ok(Asked { url, verb: self.verb()?, host, headers: self.headers()?, peer: None })
     }
 
     /// The request of a method that has these parameters.
@@ -254,7 +258,7 @@ impl Fields<'_> {
             url = format!("{url}?{}", query.join("&"));
         }
         let verb = Verb::from_bytes(verb.as_bytes()).filter(|verb| *verb != Verb::Any);
-        Ok(Asked { url, verb, host: self.text("host")?, headers })
+        Ok(Asked { url, verb, host: self.text("host")?, headers, peer: None })
     }
 
     fn verb(&self) -> Result<Option<Verb>, BadField> {
