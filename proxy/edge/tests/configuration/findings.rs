@@ -37,6 +37,8 @@ mod front;
 mod integrations;
 #[path = "findings/keys.rs"]
 mod keys;
+#[path = "findings/lifetimes.rs"]
+mod lifetimes;
 #[path = "findings/routes.rs"]
 mod routes;
 #[path = "findings/stages.rs"]
@@ -93,9 +95,17 @@ fn every_rule_has_a_case() {
 }
 
 fn all() -> impl Iterator<Item = &'static Case> {
-    [file::FILE, front::FRONT, routes::ROUTES, integrations::INTEGRATIONS, stages::STAGES, keys::KEYS]
-        .into_iter()
-        .flatten()
+    [
+        file::FILE,
+        front::FRONT,
+        routes::ROUTES,
+        integrations::INTEGRATIONS,
+        stages::STAGES,
+        keys::KEYS,
+        lifetimes::LIFETIMES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn check(case: &Case, profile: &str, want: Option<Severity>) {

@@ -51,7 +51,7 @@ pub(crate) static STALE_WHILE_REVALIDATE: Key = Key::new(
     "cache_stale_while_revalidate",
     Kind::Duration(secs(0), secs(DAY)),
     Text("0s"),
-    "For how long after its end, or after a soft purge, an answer is still served while one request fetches a new one. Under `rfc9111` the origin's own `stale-while-revalidate` goes before it, and `must-revalidate` forbids it.",
+    "For how long after its end an answer is still served while one request fetches a new one; one that a soft purge has expired, from the purge on. Under `rfc9111` the origin's own `stale-while-revalidate` goes before it, and `must-revalidate` forbids it.",
 );
 pub(crate) static METHOD_STALE_WHILE_REVALIDATE: Key = Key::new(
     "cache_stale_while_revalidate",

@@ -88,10 +88,10 @@ impl CacheKeys {
         if table.written(self.ttl).is_some() {
             settings.cache_ttl_cap = table.duration(self.ttl);
         }
-        let seconds = |key, to: &mut Duration| *to = table.duration(key).unwrap_or(*to);
+        let seconds = |key, to: &mut Duration| *to = whole_seconds(table, key, "nothing").unwrap_or(*to);
         seconds(self.stale_while_revalidate, &mut settings.stale_while_revalidate);
         seconds(self.stale_if_error, &mut settings.stale_if_error);
-        seconds(self.early_refresh, &mut settings.early_refresh);
+        settings.early_refresh = table.duration(self.early_refresh).unwrap_or(settings.early_refresh);
         if let Some(derived) = table.flag(self.derived) {
             settings.derived_answers = derived;
         }
@@ -110,9 +110,11 @@ impl CacheKeys {
             let message = format!("'{}' has no effect: the origin says how long answers are kept", self.statuses.name);
             table.report().strict(profile, &rules::NO_EFFECT, at, message, "remove it, or set cache_mode = \"ttl\"");
         }
-        if let Some(at) = table.written(self.derived).filter(|_| !settings.derived_answers) {
+        let is_at_odds = !settings.derived_answers && profile == Profile::Edge;
+        let at = table.written(self.derived).or_else(|| table.written(self.mode));
+        if let Some(at) = at.filter(|_| is_at_odds) {
             let message = format!("'{}' cannot be false: validation is part of RFC 9111", self.derived.name);
-            table.report().error(&rules::BAD_VALUE, at, message, "remove it, or set cache_mode = \"ttl\"");
+            table.report().error(&rules::BAD_VALUE, at, message, "set it to true, or set cache_mode = \"ttl\"");
         }
     }
 
@@ -123,6 +125,17 @@ impl CacheKeys {
             table.report().strict(profile, &rules::NO_EFFECT, at, message, help);
         }
     }
+}
+
+/// AWS counts a TTL in seconds, and so does the cache. `zero` is what "0s" stands for.
+pub(super) fn whole_seconds(table: &Table<'_>, key: &'static Key, zero: &str) -> Option<Duration> {
+    let time = table.duration(key)?;
+    if time.subsec_nanos() > 0 {
+        let message = format!("'{}' is a number of whole seconds", key.name);
+        let help = format!("round it, or write \"0s\" for {zero}");
+        table.report().error(&rules::OUT_OF_RANGE, table.place(key), message, help);
+    }
+    Some(time)
 }
 
 /// What is written as `{ "404" = "10s" }`.

@@ -109,7 +109,7 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
     let rates = Rates::read(table, &keys::THROTTLING_RATE_LIMIT, &keys::THROTTLING_BURST_LIMIT);
     let mut defaults = MethodSettings {
         caching_enabled: table.flag(&keys::CACHING_ENABLED).unwrap_or(cluster),
-        cache_ttl: whole_seconds(table, &keys::CACHE_TTL).unwrap_or_default(),
+        cache_ttl: cache::whole_seconds(table, &keys::CACHE_TTL, "no caching").unwrap_or_default(),
         cache_mode: CacheMode::default(),
         cache_ttl_cap: None,
         stale_while_revalidate: Duration::ZERO,
@@ -168,7 +168,8 @@ fn read_method(key: &MethodKey, table: &Table<'_>, frame: &Frame<'_>) -> MethodS
     let rates = Rates::read(table, &keys::METHOD_THROTTLING_RATE_LIMIT, &keys::METHOD_THROTTLING_BURST_LIMIT);
     let mut settings = MethodSettings {
         caching_enabled: table.flag(&keys::METHOD_CACHING_ENABLED).unwrap_or(inherited),
-        cache_ttl: whole_seconds(table, &keys::METHOD_CACHE_TTL).unwrap_or(frame.defaults.cache_ttl),
+        cache_ttl: cache::whole_seconds(table, &keys::METHOD_CACHE_TTL, "no caching")
+            .unwrap_or(frame.defaults.cache_ttl),
         cache_key_parameters: key_parameters(table, key, frame),
         cache_namespace: cache::label(table, &cache_keys::CACHE_NAMESPACE, "-_.:", 128),
         throttle: rates.or(frame.rates).throttle(),
@@ -177,21 +178,6 @@ fn read_method(key: &MethodKey, table: &Table<'_>, frame: &Frame<'_>) -> MethodS
     cache::METHOD.read(table, &mut settings, frame.profile);
     method_without_effect(table, frame, &settings);
     settings
-}
-
-/// AWS counts a TTL in seconds, and so does the cache.
-fn whole_seconds(table: &Table<'_>, key: &'static Key) -> Option<Duration> {
-    let ttl = table.duration(key)?;
-    if ttl.subsec_nanos() > 0 {
-        let message = format!("'{}' is a number of whole seconds", key.name);
-        table.report().error(
-            &rules::OUT_OF_RANGE,
-            table.place(key),
-            message,
-            "round it, or write \"0s\" for no caching",
-        );
-    }
-    Some(ttl)
 }
 
 fn key_parameters(table: &Table<'_>, key: &MethodKey, frame: &Frame<'_>) -> Option<Vec<KeyParameter>> {
