@@ -30,6 +30,7 @@ fn parameters_make_a_request() {
         verb: Some(Verb::Get),
         host: Some("h".into()),
         headers: vec![("X-A".into(), "v".into())],
+        peer: None,
     };
     assert_eq!(what(wish), What::Url(expected));
 }
