@@ -15,9 +15,11 @@ pub use id::{ApiId, IdError, StageName};
 pub use integration::{
     Address, AddressError, HttpIntegration, Integration, IntegrationKind, MockIntegration, OriginTls, UpstreamVersion,
 };
-pub use method::{Method, Verb, VerbError};
+pub use method::{Method, Verb, VerbError, VerbSet};
 pub use path::{PathError, ResourcePath, Segment};
-pub use stage::{CacheMode, MethodKey, MethodSettings, Stage, Throttle, UnauthorizedCacheControl, memory_share};
+pub use stage::{
+    CacheMode, Caching, MethodKey, MethodSettings, Stage, Throttle, UnauthorizedCacheControl, memory_share,
+};
 pub use status::{StatusPattern, StatusPatternError};
 
 use std::collections::BTreeMap;

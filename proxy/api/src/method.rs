@@ -83,9 +83,57 @@ impl fmt::Display for Verb {
     }
 }
 
+/// A set of concrete verbs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerbSet(u8);
+
+impl VerbSet {
+    /// No verb.
+    pub const EMPTY: Self = Self(0);
+
+    /// This verb; of `ANY`, which is none that a request can have, nothing.
+    pub const fn one(verb: Verb) -> Self {
+        match verb {
+            Verb::Any => Self::EMPTY,
+            verb => Self(1 << verb as u8),
+        }
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The verb is one of them.
+    #[inline]
+    pub const fn contains(self, verb: Verb) -> bool {
+        self.0 & Self::one(verb).0 != 0
+    }
+
+    /// None is.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// A method: authorization is `NONE` until the policy crates bring more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Method {
     /// Where its requests go.
     pub integration: Integration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_what_was_put_into_it() {
+        let set = VerbSet::one(Verb::Get).and(VerbSet::one(Verb::Options));
+        let has: Vec<Verb> = Verb::CONCRETE.into_iter().filter(|verb| set.contains(*verb)).collect();
+        assert_eq!(has, [Verb::Get, Verb::Options]);
+        assert!(!set.is_empty() && !set.contains(Verb::Any));
+        assert!(VerbSet::one(Verb::Any).is_empty());
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
-use crate::{KeyParameter, NetworkPolicy, ResourcePath, StageName, StatusPattern, Verb};
+use crate::{KeyParameter, NetworkPolicy, ResourcePath, StageName, StatusPattern, Verb, VerbSet};
 
 /// A stage of an API.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +51,8 @@ pub struct MethodKey {
 /// What a stage sets for a method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MethodSettings {
-    /// `cachingEnabled`. As a stage default it holds for GET only.
-    pub caching_enabled: bool,
+    /// `cachingEnabled`, and who said it.
+    pub caching: Caching,
     /// `cacheTtlInSeconds`: 0 to 3600 s, 300 s; 0 is off.
     pub cache_ttl: Duration,
     /// Whose word holds on what is stored and for how long.
@@ -81,6 +81,40 @@ pub struct MethodSettings {
     pub unauthorized_cache_control: UnauthorizedCacheControl,
     /// `throttlingRateLimit` and `throttlingBurstLimit`.
     pub throttle: Option<Throttle>,
+}
+
+impl MethodSettings {
+    /// The verbs whose answers are kept for a method of `verb`, if the stage has a cache.
+    pub fn cached_verbs(&self, verb: Verb) -> VerbSet {
+        if self.cache_ttl.is_zero() { VerbSet::EMPTY } else { self.caching.verbs(verb) }
+    }
+}
+
+/// Who has switched a method's cache on. A stage does it for GET alone, a method for itself: nothing else that is said
+/// of a method has a part in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// Nobody, or the method has switched it off.
+    #[default]
+    Off,
+    /// Its stage, and the method says nothing of it.
+    ByStage,
+    /// The method itself.
+    ByMethod,
+}
+
+impl Caching {
+    /// The verbs that take part through a method of `verb`: by its stage's word GET, also through an `ANY` method; by its
+    /// own the verb that it names, which for `ANY` is GET with the HEAD that belongs to it.
+    pub const fn verbs(self, verb: Verb) -> VerbSet {
+        const GET: VerbSet = VerbSet::one(Verb::Get);
+        match (self, verb) {
+            (Self::ByStage | Self::ByMethod, Verb::Get) | (Self::ByStage, Verb::Any) => GET,
+            (Self::ByMethod, Verb::Any) => GET.and(VerbSet::one(Verb::Head)),
+            (Self::ByMethod, verb) => VerbSet::one(verb),
+            (Self::Off | Self::ByStage, _) => VerbSet::EMPTY,
+        }
+    }
 }
 
 /// Who says what is stored, and for how long.
@@ -147,5 +181,23 @@ pub struct Throttle {
 impl fmt::Display for MethodKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_get_takes_part_unless_a_method_says_so_itself() {
+        let get = VerbSet::one(Verb::Get);
+        assert_eq!(Caching::ByStage.verbs(Verb::Get), get);
+        assert_eq!(Caching::ByStage.verbs(Verb::Any), get);
+        assert_eq!(Caching::ByMethod.verbs(Verb::Any), get.and(VerbSet::one(Verb::Head)));
+        for verb in [Verb::Head, Verb::Options, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete] {
+            assert_eq!(Caching::ByStage.verbs(verb), VerbSet::EMPTY);
+            assert_eq!(Caching::ByMethod.verbs(verb), VerbSet::one(verb));
+        }
+        assert!([Verb::Get, Verb::Any, Verb::Post].into_iter().all(|verb| Caching::Off.verbs(verb).is_empty()));
     }
 }

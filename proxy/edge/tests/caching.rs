@@ -98,6 +98,20 @@ fn a_second_get_is_answered_from_memory_and_says_so() {
     assert_eq!(origin.count(), 1);
 }
 
+/// What is said of a method's throttle, or of its time, does not decide whether it is cached.
+#[test]
+fn a_setting_of_another_kind_leaves_an_any_method_cached() {
+    for settings in ["throttling_rate_limit = 1000", "cache_ttl = \"60s\"", "cache_key_parameters = []"] {
+        let origin = counting("", 200);
+        let text = format!("{CACHING}\n[api.stage.prod.method.\"ANY /plain/{{proxy+}}\"]\n{settings}\n");
+        let text = text.replace("@TOP@", "").replace("@ORIGIN@", &origin.address().to_string());
+        let gateway = Gateway::start(&text);
+        assert!(!is_hit(&gateway.get("/plain/a")) && is_hit(&gateway.get("/plain/a")), "{settings}");
+        let posted = gateway.connect().request("POST", "/plain/a", "Content-Length: 0\r\n").read();
+        assert_eq!(posted.field("cache-status"), Some("Sluice; fwd=method"), "{settings}");
+    }
+}
+
 #[test]
 fn aws_says_nothing_of_its_cache() {
     let origin = counting("", 200);

@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sluice_api::{Profile, UnauthorizedCacheControl, Verb};
+use sluice_api::{Profile, UnauthorizedCacheControl, Verb, VerbSet};
 use sluice_cache::freshness::origin::Grace;
 use sluice_cache::freshness::{self, StoreRule};
 use sluice_cache::key::KeyPrefix;
@@ -159,8 +159,8 @@ pub struct MethodPlan {
 /// How a method is cached.
 #[derive(Debug)]
 pub struct CachePlan {
-    /// Verbs that take part, by bit of `Verb as u8`.
-    pub verbs: u8,
+    /// Verbs that take part.
+    pub verbs: VerbSet,
     /// The beginning of every key, one per concrete verb.
     pub prefixes: Vec<KeyPrefix>,
     /// What of the request goes into the key.
@@ -219,12 +219,12 @@ impl CachePlan {
     /// Requests with this verb take part.
     #[inline]
     pub fn caches(&self, verb: Verb) -> bool {
-        self.verbs & (1 << verb as u8) != 0 || (verb == Verb::Head && self.answers_head())
+        self.verbs.contains(verb) || (verb == Verb::Head && self.answers_head())
     }
 
     /// HEAD is answered from what is stored for GET.
     pub fn answers_head(&self) -> bool {
-        self.derives && self.verbs & (1 << Verb::Get as u8) != 0
+        self.derives && self.verbs.contains(Verb::Get)
     }
 
     /// The verb under whose key a request is looked up.

@@ -367,6 +367,7 @@ impl StorageKey {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use sluice_api::VerbSet;
     use sluice_cache::freshness::{Profile, StoreRule};
 
     use super::*;
@@ -393,7 +394,7 @@ mod tests {
 
     fn rule(profile: Profile) -> CachePlan {
         CachePlan {
-            verbs: 0,
+            verbs: VerbSet::EMPTY,
             prefixes: Vec::new(),
             rule: KeyRule::PathAndQuery,
             keys_host: true,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use sluice::config::{AdminEndpoint, Configuration};
-use sluice_api::{ApiId, IntegrationKind, MethodKey, Profile, ResourcePath, StageName, Throttle, Verb};
+use sluice_api::{ApiId, Caching, IntegrationKind, MethodKey, Profile, ResourcePath, StageName, Throttle, Verb};
 
 use crate::{findings_of, parse, root};
 
@@ -25,7 +25,7 @@ fn the_default_file_has_no_findings() {
 fn a_load_test_of_the_default_root_meets_the_cache_and_no_throttle() {
     let (configuration, _) = Configuration::load(&root().join("config/sluice.toml")).unwrap();
     let stage = &configuration.apis[0].stages[&StageName::parse("prod").unwrap()];
-    assert!(stage.cache_cluster_enabled && stage.defaults.caching_enabled);
+    assert!(stage.cache_cluster_enabled && stage.defaults.caching == Caching::ByStage);
     assert_eq!(stage.defaults.throttle, None);
     assert_eq!(configuration.node.throttle.account, None);
     assert!(!stage.methods.contains_key(&MethodKey { path: ResourcePath::parse("/").unwrap(), verb: Verb::Get }));
@@ -70,12 +70,28 @@ fn settings_of_methods_are_complete() {
     assert_eq!(stage.cache_cluster_size, 500_000_000);
     let key = |verb| MethodKey { path: ResourcePath::parse("/pets/{id}").unwrap(), verb };
     let get = &stage.methods[&key(Verb::Get)];
-    assert!(get.caching_enabled);
+    assert!(get.cached_verbs(Verb::Get).contains(Verb::Get));
     assert_eq!(get.cache_ttl, Duration::from_secs(60));
     assert_eq!(get.throttle, Some(Throttle { rate: 500.0, burst: 50 }));
     let delete = &stage.methods[&key(Verb::Delete)];
-    assert!(!delete.caching_enabled, "the stage's default is for GET only");
+    assert!(delete.cached_verbs(Verb::Delete).is_empty(), "the stage's default is for GET only");
     assert_eq!(delete.throttle, Some(Throttle { rate: 0.5, burst: 1 }));
+}
+
+/// Under `edge` the stage has a bucket of its own; a method has one if it says something of it.
+#[test]
+fn a_setting_of_another_kind_gives_a_method_no_bucket() {
+    let text = PETS.replace("throttling_rate_limit = 500\n", "");
+    let text =
+        text.replace("throttling_burst_limit = 50\n", "throttling_rate_limit = 9\nthrottling_burst_limit = 50\n");
+    let throttle = |profile: &str| {
+        let (configuration, _) = parse(&format!("profile = \"{profile}\"\n{text}")).unwrap();
+        let stage = configuration.apis[0].stages.values().next().unwrap().clone();
+        let key = MethodKey { path: ResourcePath::parse("/pets/{id}").unwrap(), verb: Verb::Get };
+        stage.methods[&key].throttle
+    };
+    assert_eq!(throttle("edge"), None);
+    assert_eq!(throttle("aws"), Some(Throttle { rate: 9.0, burst: 50 }));
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub(crate) static CACHING_ENABLED: Key = Key::new(
     "caching_enabled",
     Kind::Flag,
     Unset("`true` once `cache_cluster_enabled` is"),
-    "Cache the answers of GET methods. Other verbs are cached only where a method says so itself.",
+    "Cache the answers to GET, of GET methods and through ANY methods. Other verbs are cached only where a method says so itself.",
 )
 .aws("cachingEnabled");
 pub(crate) static CACHE_TTL: Key = Key::new(
@@ -72,7 +72,7 @@ pub(crate) static THROTTLING_RATE_LIMIT: Key = Key::new(
     "throttling_rate_limit",
     Kind::Number(0.0, 1e9),
     Unset("no limit"),
-    "Requests a second, for each method; fractions are allowed. 0 refuses what the burst does not cover.",
+    "Requests a second; fractions are allowed. 0 refuses what the burst does not cover. Under `edge` all methods share them, under `aws` each has as many for itself.",
 )
 .aws("throttlingRateLimit");
 pub(crate) static THROTTLING_BURST_LIMIT: Key = Key::new(
@@ -133,8 +133,8 @@ pub(crate) static METHOD: Key = Key::new(
 pub(crate) static METHOD_CACHING_ENABLED: Key = Key::new(
     "caching_enabled",
     Kind::Flag,
-    Unset("the stage's for GET, `false` for all others"),
-    "Cache the method's answers.",
+    Unset("the stage's for GET, also through an ANY method; `false` for all other verbs"),
+    "Cache the method's answers: those to the verb that it names, of an ANY method those to GET and HEAD. No other setting decides about it.",
 )
 .aws("cachingEnabled");
 pub(crate) static METHOD_CACHE_TTL: Key = Key::new(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 use sluice_api::{
-    CacheMode, KeyParameter, MethodKey, MethodSettings, Profile, ResourcePath, Stage, StageName,
+    CacheMode, Caching, KeyParameter, MethodKey, MethodSettings, Profile, ResourcePath, Stage, StageName, Throttle,
     UnauthorizedCacheControl, Verb,
 };
 
@@ -108,7 +108,7 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
     let cluster = table.flag(&keys::CACHE_CLUSTER_ENABLED).unwrap_or_default();
     let rates = Rates::read(table, &keys::THROTTLING_RATE_LIMIT, &keys::THROTTLING_BURST_LIMIT);
     let mut defaults = MethodSettings {
-        caching_enabled: table.flag(&keys::CACHING_ENABLED).unwrap_or(cluster),
+        caching: by_stage(table, cluster),
         cache_ttl: cache::whole_seconds(table, &keys::CACHE_TTL, "no caching").unwrap_or_default(),
         cache_mode: CacheMode::default(),
         cache_ttl_cap: None,
@@ -148,6 +148,18 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
     }
 }
 
+fn by_stage(table: &Table<'_>, cluster: bool) -> Caching {
+    if table.flag(&keys::CACHING_ENABLED).unwrap_or(cluster) { Caching::ByStage } else { Caching::Off }
+}
+
+fn by_method(table: &Table<'_>, above: Caching) -> Caching {
+    match table.flag(&keys::METHOD_CACHING_ENABLED) {
+        None => above,
+        Some(true) => Caching::ByMethod,
+        Some(false) => Caching::Off,
+    }
+}
+
 fn method_settings(stage: &Table<'_>, frame: &Frame<'_>) -> BTreeMap<MethodKey, SettingsDraft> {
     let mut all = BTreeMap::new();
     for (name, table) in stage.named(&keys::METHOD) {
@@ -164,20 +176,26 @@ fn method_settings(stage: &Table<'_>, frame: &Frame<'_>) -> BTreeMap<MethodKey, 
 }
 
 fn read_method(key: &MethodKey, table: &Table<'_>, frame: &Frame<'_>) -> MethodSettings {
-    let inherited = frame.defaults.caching_enabled && key.verb == Verb::Get;
     let rates = Rates::read(table, &keys::METHOD_THROTTLING_RATE_LIMIT, &keys::METHOD_THROTTLING_BURST_LIMIT);
     let mut settings = MethodSettings {
-        caching_enabled: table.flag(&keys::METHOD_CACHING_ENABLED).unwrap_or(inherited),
+        caching: by_method(table, frame.defaults.caching),
         cache_ttl: cache::whole_seconds(table, &keys::METHOD_CACHE_TTL, "no caching")
             .unwrap_or(frame.defaults.cache_ttl),
         cache_key_parameters: key_parameters(table, key, frame),
         cache_namespace: cache::label(table, &cache_keys::CACHE_NAMESPACE, "-_.:", 128),
-        throttle: rates.or(frame.rates).throttle(),
+        throttle: method_throttle(rates, frame),
         ..frame.defaults.clone()
     };
     cache::METHOD.read(table, &mut settings, frame.profile);
-    method_without_effect(table, frame, &settings);
+    method_without_effect(table, key.verb, frame, &settings);
     settings
+}
+
+/// AWS gives each method the stage's limit. The edge has a bucket for the stage, and one for each method that has a word to
+/// say about its own.
+fn method_throttle(rates: Rates, frame: &Frame<'_>) -> Option<Throttle> {
+    let is_silent = rates == Rates::default();
+    if is_silent && frame.profile == Profile::Edge { None } else { rates.or(frame.rates).throttle() }
 }
 
 fn key_parameters(table: &Table<'_>, key: &MethodKey, frame: &Frame<'_>) -> Option<Vec<KeyParameter>> {
@@ -216,12 +234,8 @@ fn nearest_method(key: &MethodKey, methods: &[MethodDraft]) -> String {
 fn cache_keys(stage: &Table<'_>, frame: &Frame<'_>, settings: &BTreeMap<MethodKey, SettingsDraft>) {
     for method in frame.methods {
         let own = settings.get(&MethodKey { path: method.path.clone(), verb: method.verb });
-        let inherited = frame.defaults.caching_enabled && method.verb == Verb::Get;
-        let (at, cached, settings) = match own {
-            Some(draft) => (draft.at, draft.settings.caching_enabled, &draft.settings),
-            None => (stage.at, inherited, &frame.defaults),
-        };
-        if frame.cluster && cached && settings.cache_ttl > Duration::ZERO {
+        let (at, settings) = own.map_or((stage.at, &frame.defaults), |draft| (draft.at, &draft.settings));
+        if frame.cluster && !settings.cached_verbs(method.verb).is_empty() {
             cache_key::check(method, settings.cache_key_parameters.as_deref(), at, frame.profile, stage.report());
         }
     }
@@ -237,7 +251,7 @@ fn stage_without_effect(table: &Table<'_>, frame: &Frame<'_>, methods: &BTreeMap
         no_effect(table, &keys::CACHE_TTL, frame, "the stage has no cache", help);
         no_effect(table, &cache_keys::CACHE_INVALIDATION_CALLERS, frame, "the stage has no cache", help);
         cache::STAGE.all().into_iter().for_each(|key| no_effect(table, key, frame, "the stage has no cache", help));
-    } else if !frame.defaults.caching_enabled && !methods.values().any(|m| m.settings.caching_enabled) {
+    } else if is_nothing_cached(frame, methods) {
         no_effect(table, &keys::CACHE_TTL, frame, "nothing of the stage is cached", "remove it");
         let help = "set caching_enabled = true at a method, or remove it";
         no_effect(table, &keys::CACHE_CLUSTER_ENABLED, frame, "nothing of the stage is cached", help);
@@ -249,16 +263,21 @@ fn stage_without_effect(table: &Table<'_>, frame: &Frame<'_>, methods: &BTreeMap
     }
 }
 
-fn method_without_effect(table: &Table<'_>, frame: &Frame<'_>, settings: &MethodSettings) {
+fn is_nothing_cached(frame: &Frame<'_>, methods: &BTreeMap<MethodKey, SettingsDraft>) -> bool {
+    let by_method = |(key, draft): (&MethodKey, &SettingsDraft)| !draft.settings.caching.verbs(key.verb).is_empty();
+    frame.defaults.caching == Caching::Off && !methods.iter().any(by_method)
+}
+
+fn method_without_effect(table: &Table<'_>, verb: Verb, frame: &Frame<'_>, settings: &MethodSettings) {
     let mut cache_keys = vec![&keys::METHOD_CACHE_TTL, &keys::CACHE_KEY_PARAMETERS, &cache_keys::CACHE_NAMESPACE];
     cache_keys.extend(cache::METHOD.all());
     if !frame.cluster {
         let help = "set cache_cluster_enabled = true at the stage, or remove it";
-        if settings.caching_enabled {
+        if settings.caching == Caching::ByMethod {
             no_effect(table, &keys::METHOD_CACHING_ENABLED, frame, "the stage has no cache", help);
         }
         cache_keys.into_iter().for_each(|key| no_effect(table, key, frame, "the stage has no cache", help));
-    } else if !settings.caching_enabled {
+    } else if settings.caching.verbs(verb).is_empty() {
         let help = "set caching_enabled = true, or remove it";
         cache_keys.into_iter().for_each(|key| no_effect(table, key, frame, "the method is not cached", help));
     }

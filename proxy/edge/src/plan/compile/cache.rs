@@ -18,12 +18,11 @@ impl Compiler<'_> {
         &self,
         place: Place<'_>,
         settings: &MethodSettings,
-        own: bool,
     ) -> Result<Option<CachePlan>, CompileError> {
-        let verbs = cached_verbs(place.verb, own);
+        let verbs = settings.cached_verbs(place.verb);
         // A fixed answer costs no more than a stored one.
         let IntegrationKind::HttpProxy(http) = &place.method.integration.kind else { return Ok(None) };
-        if !settings.caching_enabled || settings.cache_ttl.is_zero() || verbs == 0 {
+        if verbs.is_empty() {
             return Ok(None);
         }
         let aws = place.api.profile == Profile::Aws;
@@ -79,16 +78,6 @@ fn ttl(time: std::time::Duration) -> Ttl {
 
 fn unauthorized(settings: &MethodSettings) -> Option<UnauthorizedCacheControl> {
     settings.require_authorization_for_cache_control.then_some(settings.unauthorized_cache_control)
-}
-
-/// A stage's default holds for GET alone; a method's own setting for the verb that it names.
-fn cached_verbs(verb: Verb, own: bool) -> u8 {
-    match (verb, own) {
-        (Verb::Get, _) | (Verb::Any, false) => 1 << Verb::Get as u8,
-        (Verb::Any, true) => 1 << Verb::Get as u8 | 1 << Verb::Head as u8,
-        (verb, true) => 1 << verb as u8,
-        (_, false) => 0,
-    }
 }
 
 /// The beginning of the keys of each verb. Methods with a namespace in common share them, whatever their verbs; only
@@ -149,22 +138,5 @@ fn is_authorization(part: &KeyPart) -> bool {
             name.eq_ignore_ascii_case("authorization")
         }
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_get_takes_part_unless_a_method_asks_by_name() {
-        let set = |verbs: &[Verb]| verbs.iter().map(|v| 1 << *v as u8).sum::<u8>();
-        assert_eq!(cached_verbs(Verb::Get, false), set(&[Verb::Get]));
-        assert_eq!(cached_verbs(Verb::Any, false), set(&[Verb::Get]));
-        assert_eq!(cached_verbs(Verb::Any, true), set(&[Verb::Get, Verb::Head]));
-        for verb in [Verb::Head, Verb::Options, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete] {
-            assert_eq!(cached_verbs(verb, false), 0);
-            assert_eq!(cached_verbs(verb, true), set(&[verb]));
-        }
     }
 }

@@ -51,7 +51,7 @@ impl Compiler<'_> {
             path: resource.path.as_str().into(),
             bucket: self.bucket(name.clone(), throttle)?,
             invalidates: cached && settings.cache_mode == CacheMode::Rfc9111,
-            cache: if cached { self.cache_plan(place, settings, own.is_some())? } else { None },
+            cache: if cached { self.cache_plan(place, settings)? } else { None },
             integration: self.integration(place)?,
             variables: resource.path.variables().map(Into::into).collect(),
         })

@@ -148,7 +148,7 @@ impl Search<'_> {
     fn keep(&mut self, exchange: &Exchange<'_>, context: &mut Context<'_>) {
         let Some((route, verb)) = exchange.route.zip(exchange.head.verb) else { return };
         let rule = self.plan.method(route).and_then(|(_, _, method)| method.cache.as_ref());
-        let Some(rule) = rule.filter(|rule| rule.verbs & (1 << verb as u8) != 0) else { return };
+        let Some(rule) = rule.filter(|rule| rule.verbs.contains(verb)) else { return };
         if rule.keys_host && exchange.head.host() == NO_HOST.as_bytes() {
             self.lacks_host = true;
             return;

@@ -4,6 +4,18 @@ use sluice::config::Severity::{Error, Warning};
 
 use super::{Case, error, only_aws, strict};
 
+/// An ANY method whose integration reads a header.
+macro_rules! any {
+    ($rest:literal) => {
+        concat!(
+            "[[api]]\nid = \"a\"\n[[api.resource]]\npath = \"/x/{p+}\"\n",
+            "[api.resource.method.ANY.integration]\ntype = \"HTTP_PROXY\"\nuri = \"http://x/{p}\"\n",
+            "request_parameters = { \"integration.request.header.X-T\" = \"method.request.header.Tenant\" }\n",
+            $rest
+        )
+    };
+}
+
 pub(super) const KEYS: &[Case] = &[
     strict(
         "unkeyed-parameter",
@@ -75,6 +87,40 @@ pub(super) const KEYS: &[Case] = &[
             caching_enabled = false
             [api.stage.q]
             cache_cluster_enabled = false"#,
+    },
+    // GET is cached through an ANY method, with and without settings of its own.
+    strict("unkeyed-parameter", any!("[api.stage.p] # <-\ncache_cluster_enabled = true")),
+    strict(
+        "unkeyed-parameter",
+        any!(
+            "[api.stage.p]\ncache_cluster_enabled = true\n\
+             [api.stage.p.method.\"ANY /x/{p+}\"] # <-\nthrottling_rate_limit = 100"
+        ),
+    ),
+    strict(
+        "unkeyed-parameter",
+        any!(
+            "[api.stage.p]\ncache_cluster_enabled = true\n\
+             [api.stage.p.method.\"ANY /x/{p+}\"] # <-\ncache_key_parameters = [\"path.p\"]"
+        ),
+    ),
+    Case {
+        rule: "unkeyed-parameter",
+        edge: None,
+        aws: None,
+        text: any!(
+            "[api.stage.p]\ncache_cluster_enabled = true\n\
+             [api.stage.p.method.\"ANY /x/{p+}\"]\ncache_key_parameters = [\"path.p\", \"header.Tenant\"]"
+        ),
+    },
+    Case {
+        rule: "unkeyed-parameter",
+        edge: None,
+        aws: None,
+        text: any!(
+            "[api.stage.p]\ncache_cluster_enabled = true\n\
+             [api.stage.p.method.\"ANY /x/{p+}\"]\ncaching_enabled = false"
+        ),
     },
     error(
         "invalid-cache-key-parameter",
