@@ -6,122 +6,11 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use serde_json::json;
+use support::disk::{Rig, body, contains, files, kill, settle, state};
 use support::{Answer, Gateway, Recorder, eventually};
-
-const DISK: &str = r#"
-[admin]
-address = "unix:@DIR@/admin.sock"
-[cache.disk]
-directory = "@CACHE@"
-size = "1 GB"
-@MORE@
-[[listener]]
-address = "@LISTEN@"
-default_api = "shop"
-default_stage = "prod"
-[[api]]
-id = "shop"
-[[api.resource]]
-path = "/pets/{id}"
-method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/pets/{id}" }
-[api.stage.prod]
-cache_cluster_enabled = true
-cache_cluster_size = "@SIZE@"
-cache_memory = "1 MiB"
-cache_ttl = "3600s"
-"#;
-
-/// An origin that numbers its answers, and a directory that outlives gateways.
-struct Rig {
-    origin: Recorder,
-    cache: tempfile::TempDir,
-    more: String,
-    size: &'static str,
-}
-
-impl Rig {
-    fn new() -> Self {
-        let count = AtomicUsize::new(0);
-        let origin = Recorder::start(move |request| {
-            let name = request.target.rsplit('/').next().unwrap_or_default().to_owned();
-            let body = format!("secret-plain-text {name} answer {}", count.fetch_add(1, SeqCst));
-            Answer::status(200, &format!("Surrogate-Key: {name}\r\n"), body)
-        });
-        Self { origin, cache: tempfile::tempdir().unwrap(), more: String::new(), size: "128 MiB" }
-    }
-
-    fn sealed(key: &str) -> Self {
-        let rig = Self::new();
-        let more = format!(
-            "[cache.encryption]\ncurrent = 7\n[[cache.encryption.key]]\nid = 7\nfile = \"{}\"\n",
-            rig.cache.path().join("key").display()
-        );
-        fs::write(rig.cache.path().join("key"), key).unwrap();
-        Self { more, ..rig }
-    }
-
-    fn configuration(&self) -> String {
-        DISK.replace("@CACHE@", &self.directory().display().to_string())
-            .replace("@ORIGIN@", &self.origin.address().to_string())
-            .replace("@MORE@", &self.more)
-            .replace("@SIZE@", self.size)
-    }
-
-    fn directory(&self) -> PathBuf {
-        self.cache.path().join("store")
-    }
-
-    fn start(&self) -> Gateway {
-        let gateway = Gateway::start(&self.configuration());
-        eventually("the disk is ready", || state(&gateway) == "good");
-        gateway
-    }
-}
-
-fn state(gateway: &Gateway) -> String {
-    let status: serde_json::Value = serde_json::from_str(&gateway.admin("GET", "/sluice/cache").body).unwrap();
-    status["disks"][0]["state"].as_str().unwrap_or_default().to_owned()
-}
-
-/// Until all that was stored is on disk.
-fn settle(gateway: &Gateway, entries: f64) {
-    eventually("the entries are on disk", || gateway.metrics().sum("sluice_cache_disk_entries") >= entries);
-}
-
-fn kill(mut gateway: Gateway, signal: libc::c_int) {
-    nix_kill(gateway.pid(), signal);
-    eventually("the process has ended", || !gateway.is_alive());
-}
-
-#[allow(unsafe_code, reason = "there is no other way to send a signal")]
-fn nix_kill(pid: u32, signal: libc::c_int) {
-    // SAFETY: sends a signal to a child of ours.
-    unsafe { libc::kill(pid as libc::pid_t, signal) };
-}
-
-fn body(gateway: &Gateway, path: &str) -> String {
-    gateway.get(path).text().to_owned()
-}
-
-/// The contents of all files below a directory.
-fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut all = Vec::new();
-    for file in fs::read_dir(directory).unwrap().map(|f| f.unwrap().path()) {
-        match file.is_dir() {
-            true => all.extend(files(&file)),
-            false => all.push((file.clone(), fs::read(&file).unwrap())),
-        }
-    }
-    all
-}
-
-fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    bytes.windows(text.len()).any(|window| window == text)
-}
 
 #[test]
 fn what_was_stored_is_found_after_a_kill_and_after_a_stop() {
@@ -366,10 +255,7 @@ fn a_store_grows_and_shrinks_while_it_serves() {
     let stored = body(&gateway, "/pets/1");
     settle(&gateway, 1.0);
     rig.size = "256 MiB";
-    let text = rig.configuration().replace("@LISTEN@", &gateway.address().to_string());
-    let text = text.replace("@DIR@", &gateway.directory().display().to_string());
-    fs::write(gateway.directory().join("sluice.toml"), text).unwrap();
-    nix_kill(gateway.pid(), libc::SIGHUP);
+    rig.reload(&gateway, |text| text);
     let capacity = || gateway.metrics().sum("sluice_cache_disk_capacity_bytes");
     eventually("the store has grown", || capacity() > 200.0 * 1024.0 * 1024.0);
     assert_eq!(body(&gateway, "/pets/1"), stored);

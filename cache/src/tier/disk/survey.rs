@@ -10,8 +10,9 @@ use super::access::Space;
 use super::clock;
 use super::files::Open;
 use super::footer::Row;
-use super::frame::{Kind, UNIT};
-use super::index::Slot;
+use super::frame::Kind;
+use super::index::{Place, Slot};
+use super::object::{CHUNK, Manifest};
 use super::reader;
 use super::recover::footer_rows;
 use super::scan::{Window, scan};
@@ -40,6 +41,11 @@ pub struct Survey {
     pub next: Option<Cursor>,
     /// Entries that could not be read, or were not what they should be.
     pub unreadable: u64,
+}
+
+/// Of an object in chunks, those too.
+fn on_disk(entry: &Entry, place: Place) -> u64 {
+    place.bytes() as u64 + Manifest::of(entry).map_or(0, |object| object.length())
 }
 
 /// What a part of a survey has to do with.
@@ -72,7 +78,8 @@ impl Space {
         let segment = segments.find(place.segment)?;
         let (frame, entry) = reader::read_for_copy(&self.shared, &segment, place, &self.core)?;
         let is_it = entry.key() == key && frame.expires > clock::seconds();
-        is_it.then_some((entry, place.bytes() as u64))
+        let bytes = on_disk(&entry, place);
+        is_it.then_some((entry, bytes))
     }
 
     /// Segments of the store that it lies in.
@@ -157,7 +164,12 @@ impl Walk<'_> {
     fn show(&mut self, window: &mut Window<'_>, segment: &Segment, row: &Row) -> io::Result<()> {
         let place = row.place(segment.number);
         match reader::read_from(window, segment, place, &self.space.core)? {
-            Some(entry) => (self.each)(entry, u64::from(row.length) * UNIT as u64),
+            // Counted with its head.
+            Some(entry) if entry.status() == CHUNK => {}
+            Some(entry) => {
+                let bytes = on_disk(&entry, place);
+                (self.each)(entry, bytes);
+            }
             // Unless its segment is used again by now.
             None if self.is_current(segment, row) => self.unreadable += 1,
             None => {}

@@ -10,6 +10,7 @@ pub mod plan;
 mod print;
 mod purge;
 mod reach;
+mod shred;
 mod status;
 mod warm;
 
@@ -26,6 +27,8 @@ pub enum Cache {
     Purge(Box<purge::Purge>),
     /// Forget everything.
     Flush(Box<flush::Flush>),
+    /// Destroy what a stage has on disk, so that nobody can read it any more.
+    Shred(Box<shred::Shred>),
     /// Request a list of URLs, so that their answers are stored.
     Warm(Box<warm::Warm>),
     /// Replay an access log against caches of other sizes.
@@ -39,6 +42,7 @@ impl Cache {
             Self::Status(status) => reach::exit(status.run()),
             Self::Purge(purge) => reach::exit(purge.run()),
             Self::Flush(flush) => reach::exit(flush.run()),
+            Self::Shred(shred) => reach::exit(shred.run()),
             Self::Warm(warm) => reach::exit(warm.run()),
             Self::Plan(plan) => plan.run(),
         }

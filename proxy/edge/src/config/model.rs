@@ -115,6 +115,8 @@ pub struct DiskBudget {
     pub size: u64,
     /// Through the page cache, or past it.
     pub reads: Reads,
+    /// How long what a stage has on it is kept when the stage is gone.
+    pub keep_removed: Duration,
 }
 
 /// The keys of encryption at rest, and where they come from.

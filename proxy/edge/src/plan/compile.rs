@@ -24,7 +24,7 @@ use crate::config::{Configuration, Listener};
 use crate::integration::http::{OriginTlsError, Origins};
 use crate::observe::metrics::Metrics;
 use crate::stage::accept::domain_id;
-use crate::storage::{self, Shelved, Shelves, Storage};
+use crate::storage::{self, Shelved, Shelves, Storage, Wanted};
 
 /// Why a checked configuration makes no plan.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +98,9 @@ pub fn compile(
     let compiler = Compiler { configuration, registries, metrics, now, tags };
     let plan = compiler.plan()?;
     compiler.resize_caches(&plan);
-    if let Some(disks) = &registries.storage.disks {
-        disks.want(compiler.shelves(&plan));
+    if let (Some(disks), Some(budget)) = (&registries.storage.disks, &configuration.node.cache.disk) {
+        let shelves = compiler.shelves(&plan);
+        disks.want(Wanted { shelves, size: budget.size, keep_removed: budget.keep_removed });
     }
     Ok(plan)
 }

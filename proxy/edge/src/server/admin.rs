@@ -5,6 +5,7 @@ mod disks;
 mod dry_run;
 mod keys;
 mod readings;
+mod shred;
 mod wish;
 
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ pub fn routes(gateway: &Arc<Gateway>) -> Routes {
         .on("POST", "/sluice/reload", on(reload))
         .on("GET", "/sluice/cache", on(caches::status))
         .on("POST", "/sluice/cache/purge", on(caches::purge))
+        .on("POST", "/sluice/cache/shred", on(shred::shred))
         .on("DELETE", "/restapis/{id}/stages/{stage}/cache/data", on(caches::flush))
 }
 

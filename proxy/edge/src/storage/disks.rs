@@ -1,55 +1,40 @@
-//! All stores of the node, kept as the plan of the moment wants them.
+//! All stores of the node, kept as the plan of the moment wants them, and what is left over of those that it does not.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use sluice_cache::invalidate::Bans;
-use sluice_cache::record::Codec;
 use sluice_cache::seal::Keyring;
-use sluice_cache::tier::disk::{Config, Reads, Stats, Store};
+use sluice_cache::tier::disk::{self, Config, OpenError, Reads, Stats, Store};
+use thiserror::Error;
 
+use super::attempts::Attempts;
 use super::events::Logged;
-use super::stage_disk::StageDisk;
+use super::leftovers::{Leftover, Leftovers, unwanted_stores};
+use super::opened::{Opened, Service};
+use super::shelf::{Shelf, Shelves, own_name};
 use crate::message::date::Epoch;
-
-/// How often a store that is not open is tried again.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// How long somebody waits who wants to look through a store while somebody else does.
 const SURVEY_TURN: Duration = Duration::from_secs(10);
+/// When a leftover that could not be removed is tried again.
+const REMOVED_AGAIN: Duration = Duration::from_secs(60);
 
-/// A store as it should be.
-#[derive(Clone, Debug)]
-pub struct Shelf {
-    /// Its name, and that of its directory.
-    pub name: String,
-    /// Bytes.
-    pub capacity: u64,
-    /// The stages in it.
-    pub stages: Vec<Shelved>,
+/// What the plan of the moment wants.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The stores.
+    pub shelves: Shelves,
+    /// Bytes that all of them may take on disk, leftovers among them.
+    pub size: u64,
+    /// How long what a stage has is kept when the stage is gone.
+    pub keep_removed: Duration,
 }
-
-/// A stage's part of a store.
-#[derive(Clone, Debug)]
-pub struct Shelved {
-    /// `API/STAGE`.
-    pub name: String,
-    /// Bytes.
-    pub share: u64,
-    /// Where it is served from.
-    pub disk: Arc<StageDisk>,
-    /// What is forbidden.
-    pub bans: Arc<Bans>,
-}
-
-/// All stores as they should be.
-pub type Shelves = Vec<Shelf>;
 
 /// The node's stores.
 pub struct Disks {
@@ -61,22 +46,38 @@ pub struct Disks {
     survey: Mutex<()>,
 }
 
+/// Why a stage's part of the disk was not destroyed for certain.
+#[derive(Debug, Error)]
+pub enum NotShredded {
+    /// There is none.
+    #[error("there is nothing of it on disk")]
+    Nothing,
+    /// The store cannot be had, or the system refuses.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It is gone for this process, and not on the device.
+    #[error(transparent)]
+    NotDurable(#[from] disk::NotDurable),
+}
+
 struct Shared {
     directory: PathBuf,
     reads: Reads,
     keyring: Option<Arc<Keyring>>,
     clock: Epoch,
-    wanted: Mutex<Shelves>,
-    open: Mutex<HashMap<String, Opened>>,
+    /// What is wanted, and how often that has changed.
+    wanted: Mutex<(Wanted, u64)>,
+    /// Locked before `wanted`, where both are.
+    state: Mutex<State>,
     /// Says that something is wanted, or that the end has come.
     changed: Condvar,
     ending: AtomicBool,
 }
 
-struct Opened {
-    store: Store,
-    capacity: u64,
-    stages: Vec<Shelved>,
+#[derive(Default)]
+struct State {
+    open: HashMap<String, Opened>,
+    attempts: Attempts,
 }
 
 impl Disks {
@@ -88,7 +89,7 @@ impl Disks {
             keyring,
             clock,
             wanted: Mutex::default(),
-            open: Mutex::default(),
+            state: Mutex::default(),
             changed: Condvar::new(),
             ending: AtomicBool::new(false),
         };
@@ -97,31 +98,33 @@ impl Disks {
 
     /// Has the stores become what the plan of the moment wants. What can be done at once is; the rest a thread tries
     /// again and again.
-    pub fn want(&self, shelves: Shelves) {
-        shelves.iter().flat_map(|shelf| &shelf.stages).for_each(|stage| stage.disk.expect());
-        *self.shared.wanted.lock() = shelves;
+    pub fn want(&self, wanted: Wanted) {
+        wanted.shelves.iter().flat_map(|shelf| &shelf.stages).for_each(|stage| stage.disk.expect());
+        {
+            let mut current = self.shared.wanted.lock();
+            *current = (wanted, current.1 + 1);
+        }
         if self.shared.ending.load(Relaxed) {
             return;
         }
-        let complete = self.shared.reconcile();
+        self.shared.reconcile(true);
+        self.shared.wake();
         let mut keeper = self.keeper.lock();
-        match &*keeper {
-            Some(_) => drop(self.shared.changed.notify_all()),
-            None if !complete => *keeper = self.spawn(),
-            None => {}
+        if keeper.is_none() {
+            *keeper = self.spawn();
         }
     }
 
     fn spawn(&self) -> Option<JoinHandle<()>> {
         let shared = Arc::clone(&self.shared);
-        let keeper = std::thread::Builder::new().name("disk-keeper".into()).spawn(move || shared.keep());
+        let keeper = Builder::new().name("disk-keeper".into()).spawn(move || shared.keep());
         keeper.inspect_err(|error| tracing::error!(%error, "no thread for stores that are not open")).ok()
     }
 
     /// Each store that is open, with its figures.
     pub fn stats(&self) -> Vec<(String, Stats)> {
-        let open = self.shared.open.lock();
-        let mut stats: Vec<_> = open.iter().map(|(name, opened)| (name.clone(), opened.store.stats())).collect();
+        let state = self.shared.state.lock();
+        let mut stats: Vec<_> = state.open.iter().map(|(name, opened)| (name.clone(), opened.store.stats())).collect();
         stats.sort_by(|a, b| a.0.cmp(&b.0));
         stats
     }
@@ -132,116 +135,155 @@ impl Disks {
         self.survey.try_lock_for(SURVEY_TURN)
     }
 
-    /// Names of the stores that should be open and are not.
-    pub fn missing(&self) -> Vec<String> {
-        let open = self.shared.open.lock();
+    /// Names of the stores that should be open and are not, and why.
+    pub fn missing(&self) -> Vec<(String, String)> {
+        let state = self.shared.state.lock();
         let wanted = self.shared.wanted.lock();
-        wanted.iter().map(|shelf| shelf.name.clone()).filter(|name| !open.contains_key(name)).collect()
+        let missing = wanted.0.shelves.iter().filter(|shelf| !state.open.contains_key(&shelf.name));
+        let why = |name: &str| state.attempts.why(name).unwrap_or("it has not been tried yet").to_owned();
+        missing.map(|shelf| (shelf.name.clone(), why(&shelf.name))).collect()
+    }
+
+    /// Destroys what a stage (`API/STAGE`) has on disk, whether it is still there or not, on the device: what was sealed
+    /// cannot be read any more by anybody. A stage that is there begins anew.
+    ///
+    /// # Errors
+    /// See [`NotShredded`].
+    pub fn shred(&self, stage: &str) -> Result<(), NotShredded> {
+        let forgotten: Vec<_> = {
+            let state = self.shared.state.lock();
+            state.open.values().filter_map(|opened| opened.forget(stage)).collect()
+        };
+        let own = own_name(stage);
+        let directory = self.shared.directory.join(&own);
+        let is_open = self.shared.state.lock().open.contains_key(&own);
+        let is_closed_store = !is_open && disk::lies_in(&directory);
+        if forgotten.is_empty() && !is_closed_store {
+            return Err(NotShredded::Nothing);
+        }
+        let destroyed = if is_closed_store { disk::destroy(&directory) } else { Ok(()) };
+        let forgotten = forgotten.into_iter().map(|ack| ack.wait()).fold(Ok(()), Result::and);
+        if !self.shared.ending.load(Relaxed) {
+            self.shared.reconcile(true);
+        }
+        forgotten?;
+        Ok(destroyed?)
     }
 
     /// Writes what is queued and gives the directories up. Blocks until that is done.
     pub fn close(&self) {
         let _whole = self.closing.lock();
         self.shared.ending.store(true, Relaxed);
-        self.shared.changed.notify_all();
+        self.shared.wake();
         if let Some(keeper) = self.keeper.lock().take() {
             // If it has panicked it has said so.
             let _ended = keeper.join();
         }
-        let open: Vec<Opened> = self.shared.open.lock().drain().map(|(_, opened)| opened).collect();
-        open.iter().flat_map(|opened| &opened.stages).for_each(|stage| stage.disk.detach());
-        open.into_iter().for_each(|opened| opened.store.close());
+        let open = std::mem::take(&mut self.shared.state.lock().open);
+        open.into_values().for_each(Opened::close);
     }
 }
 
 impl Shared {
+    fn wake(&self) {
+        let _so_that_the_keeper_waits_already = self.wanted.lock();
+        self.changed.notify_all();
+    }
+
     fn keep(&self) {
-        let mut said = false;
+        let mut leftovers = Leftovers::default();
         while !self.ending.load(Relaxed) {
-            let complete = self.reconcile();
-            if complete && said {
-                tracing::info!("every disk cache is open");
-            }
-            said = !complete;
+            let turn = self.wanted.lock().1;
+            self.reconcile(false);
+            let tidied_again = self.tidy(&mut leftovers);
+            let again = [self.state.lock().attempts.next(), tidied_again].into_iter().flatten().min();
             let mut wanted = self.wanted.lock();
-            if complete {
-                self.changed.wait(&mut wanted);
-            } else {
-                self.changed.wait_for(&mut wanted, RETRY);
+            if wanted.1 != turn || self.ending.load(Relaxed) {
+                continue;
+            }
+            match again {
+                Some(again) => drop(self.changed.wait_until(&mut wanted, again)),
+                None => self.changed.wait(&mut wanted),
             }
         }
     }
 
-    /// Whether everything is as it should be.
-    fn reconcile(&self) -> bool {
-        let wanted = self.wanted.lock().clone();
-        let mut open = self.open.lock();
-        let needless = open.extract_if(|name, _| wanted.iter().all(|shelf| shelf.name != *name));
-        let needless: Vec<Opened> = needless.map(|(_, opened)| opened).collect();
-        needless.iter().flat_map(|opened| &opened.stages).for_each(|stage| stage.disk.dismiss());
-        let mut complete = true;
-        for shelf in wanted {
-            complete &= match open.get_mut(&shelf.name) {
-                Some(opened) => self.adjust(opened, shelf),
-                None => self.open(shelf, &mut open),
+    /// Brings the stores closer to what is wanted; with `anew`, also what is not due yet.
+    fn reconcile(&self, anew: bool) {
+        let mut state = self.state.lock();
+        let wanted = self.wanted.lock().0.shelves.clone();
+        let (State { open, attempts }, now) = (&mut *state, Instant::now());
+        if anew {
+            let is_wanted = |name: &str| {
+                wanted.iter().any(|shelf| shelf.name == name || shelf.stages.iter().any(|stage| stage.name == name))
             };
+            attempts.begin_anew(now, is_wanted);
         }
-        complete
+        let needless = open.extract_if(|name, _| wanted.iter().all(|shelf| shelf.name != *name));
+        needless.for_each(|(_, opened)| opened.dismiss());
+        let service = Service { keyring: self.keyring.as_ref(), clock: self.clock, now };
+        for shelf in wanted {
+            if !open.contains_key(&shelf.name) && attempts.is_due(&shelf.name, now) {
+                self.open(&shelf, open, attempts, now);
+            }
+            if let Some(opened) = open.get_mut(&shelf.name) {
+                opened.adjust(shelf, &service, attempts);
+            }
+        }
     }
 
-    fn open(&self, shelf: Shelf, open: &mut HashMap<String, Opened>) -> bool {
-        let mut config = Config::new(&self.directory.join(&shelf.name), shelf.capacity);
+    fn open(&self, shelf: &Shelf, open: &mut HashMap<String, Opened>, attempts: &mut Attempts, now: Instant) {
+        let store = &shelf.name;
+        let mut config = Config::new(&self.directory.join(store), shelf.capacity);
         if self.reads == Reads::Direct {
             config = config.direct();
         }
-        config.events = Arc::new(Logged { store: shelf.name.clone() });
+        config.events = Arc::new(Logged { store: store.clone() });
         match Store::open(&config) {
-            Ok(store) => {
-                let opened = Opened { store, capacity: shelf.capacity, stages: Vec::new() };
-                let opened = open.entry(shelf.name.clone()).or_insert(opened);
-                self.adjust(opened, shelf)
+            Ok(opened) => {
+                if attempts.succeeded(store) {
+                    tracing::info!(store, "a disk cache is open after all");
+                }
+                open.insert(store.clone(), Opened::new(opened, shelf.capacity));
             }
             Err(error) => {
-                tracing::warn!(store = shelf.name, %error, "a disk cache is not open; it is tried again");
-                false
+                let soon = matches!(error, OpenError::InUse(_));
+                if attempts.failed(store, error.to_string(), soon, now) {
+                    tracing::warn!(store, %error, "a disk cache is not open; it is tried again");
+                }
             }
         }
     }
 
-    fn adjust(&self, opened: &mut Opened, shelf: Shelf) -> bool {
-        if opened.capacity != shelf.capacity {
-            match opened.store.resize(shelf.capacity) {
-                Ok(_will_hold_soon) => opened.capacity = shelf.capacity,
-                Err(error) => tracing::warn!(store = shelf.name, %error, "a disk cache keeps its size"),
+    /// Removes what nobody wants any more and has been kept for long enough. When to do so again, if there is anything.
+    fn tidy(&self, leftovers: &mut Leftovers) -> Option<Instant> {
+        let (now, state) = (Instant::now(), self.state.lock());
+        let wanted = self.wanted.lock().0.clone();
+        let is_wanted = |name: &str| wanted.shelves.iter().any(|shelf| shelf.name == name);
+        let spaces = state.open.iter().flat_map(|(name, opened)| opened.leftovers(name)).map(|space| (space, 0));
+        let found = unwanted_stores(&self.directory, is_wanted).into_iter().chain(spaces).collect();
+        let taken = wanted.shelves.iter().map(|shelf| shelf.capacity).sum();
+        let due = leftovers.due(now, found, wanted.keep_removed, wanted.size.saturating_sub(taken));
+        for leftover in &due {
+            match leftover {
+                // Nobody waits for it.
+                Leftover::Space(store, space) => drop(state.open.get(store).and_then(|opened| opened.forget(space))),
+                Leftover::Store(name) => self.free(name),
             }
         }
-        let left = |stage: &&Shelved| shelf.stages.iter().all(|wanted| !Arc::ptr_eq(&wanted.disk, &stage.disk));
-        opened.stages.iter().filter(left).for_each(|stage| stage.disk.dismiss());
-        let served = shelf.stages.iter().map(|stage| self.serve(&opened.store, stage)).fold(true, |all, one| all & one);
-        opened.stages = shelf.stages;
-        served
+        let again = (!due.is_empty()).then(|| now + REMOVED_AGAIN);
+        leftovers.next(now, wanted.keep_removed).into_iter().chain(again).min()
     }
 
-    fn serve(&self, store: &Store, stage: &Shelved) -> bool {
-        if let Some(space) = stage.disk.space() {
-            space.set_share(stage.share);
-            return true;
-        }
-        let codec = |salt| match &self.keyring {
-            Some(keyring) => Codec::sealed(Arc::clone(keyring), salt),
-            None => Codec::plain(),
+    /// Should the process end meanwhile, the next one does the rest.
+    fn free(&self, store: &str) {
+        let (directory, store) = (self.directory.join(store), store.to_owned());
+        let free = move || match disk::destroy(&directory) {
+            Ok(()) => tracing::info!(store, "no stage has this disk cache any more: it is removed"),
+            Err(error) => tracing::warn!(store, %error, "a disk cache that no stage has any more is not removed"),
         };
-        match store.space(&stage.name, codec) {
-            Ok(space) => {
-                space.set_share(stage.share);
-                stage.disk.attach(space, &stage.bans, self.clock.mono());
-                stage.disk.space().is_some()
-            }
-            Err(error) => {
-                tracing::warn!(stage = stage.name, %error, "no place on disk");
-                false
-            }
-        }
+        // Should there be no thread, it is tried again.
+        let _ = Builder::new().name("disk-free".into()).spawn(free);
     }
 }
 

@@ -5,13 +5,18 @@
 //! under one directory, which also holds the secret that the keys' fingerprints are made with: without it nothing that
 //! an earlier process stored could be found again.
 //!
-//! A store that cannot be opened (another process has it, its disk is away) is tried again every second; until then its
-//! stages serve from memory.
+//! A store that cannot be opened (another process has it, its disk is away) is tried again, less and less often; until
+//! then its stages serve from memory. What a stage has stays for a while when the stage is taken out of the
+//! configuration.
 
+mod attempts;
 mod disks;
 mod events;
+mod leftovers;
+mod opened;
 mod owed;
 mod secret;
+mod shelf;
 mod stage_disk;
 
 use std::sync::Arc;
@@ -26,12 +31,10 @@ use thiserror::Error;
 use crate::config::CacheBudget;
 use crate::message::date::Epoch;
 
-pub use disks::{Disks, Shelf, Shelved, Shelves};
+pub use disks::{Disks, NotShredded, Wanted};
 use secret::{SecretError, key_secret};
+pub use shelf::{OWN_STORE, Shelf, Shelved, Shelves, shelves};
 pub use stage_disk::{Looked, StageDisk};
-
-/// From this share on a stage has a store of its own, bytes: AWS's 6.1 GB.
-pub const OWN_STORE: u64 = 6_100_000_000;
 
 /// What lies below the caches' memory, and how memory itself is kept.
 #[derive(Debug, Default)]
@@ -96,6 +99,11 @@ impl Storage {
         Ok(())
     }
 
+    /// Whether what is written to disk is sealed.
+    pub const fn is_sealed(&self) -> bool {
+        self.keyring.is_some()
+    }
+
     /// A memory tier for entries that may have come from an earlier process: its purges are numbered on from `now_ns`.
     pub fn memory(&self, capacity: u64, object_limit: u64, now_ns: u64) -> MemoryTier {
         let bans = Arc::new(Bans::starting_at(Sequence(now_ns)));
@@ -129,19 +137,3 @@ impl Storage {
         }
     }
 }
-
-/// Large stages have stores of their own, the others share one.
-pub fn shelves(stages: impl Iterator<Item = Shelved>) -> Shelves {
-    let (large, small): (Vec<Shelved>, Vec<Shelved>) = stages.partition(|stage| stage.share >= OWN_STORE);
-    let own = large.into_iter().map(|stage| Shelf {
-        // Neither an API's id nor a stage's name has a dot or a slash at its edges.
-        name: stage.name.replace('/', "."),
-        capacity: stage.share,
-        stages: vec![stage],
-    });
-    let capacity = small.iter().map(|stage| stage.share).sum();
-    let pool = (!small.is_empty()).then(|| Shelf { name: POOL.into(), capacity, stages: small });
-    own.chain(pool).collect()
-}
-
-const POOL: &str = "pool";

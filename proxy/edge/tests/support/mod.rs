@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod answer;
 pub mod client;
+pub mod disk;
 pub mod gateway;
 pub mod http2;
 pub mod recorder;

@@ -309,3 +309,18 @@ proptest! {
         prop_assert_eq!(object(&rig, &pets, 1), Some(1));
     }
 }
+
+#[test]
+fn a_survey_shows_an_object_once_with_all_its_bytes() {
+    let rig = Rig::new();
+    let store = rig.open();
+    let pets = space(&store);
+    store_object(&rig, &pets, 1, 1, 50_000).unwrap();
+    rig.insert(&pets, 2, 1, 1000).unwrap();
+    committed(&store);
+    let mut shown = Vec::new();
+    pets.survey(super::super::Cursor::default(), |_| true, |entry, bytes| shown.push((entry.status(), bytes / 1000)));
+    assert_eq!(shown, [(HEAD, 50), (200, 1)]);
+    let bytes = 1_u64.to_le_bytes();
+    assert_eq!(pets.peek(rig.key(&bytes)).map(|(_, bytes)| bytes / 1000), Some(50));
+}

@@ -4,8 +4,28 @@ use serde_json::Value;
 
 use crate::config::show_size;
 
-/// A table of all caches.
+/// Tables of all caches, and of their disks where there are any.
 pub(super) fn status(status: &Value) -> String {
+    caches(status) + &disks(status)
+}
+
+fn disks(status: &Value) -> String {
+    let disks = status.get("disks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if disks.is_empty() {
+        return String::new();
+    }
+    let rows = disks.iter().map(|disk| {
+        let number = |name: &str| disk.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let (size, of) = (show_size(number("bytes")), show_size(number("capacity")));
+        [text(disk, "store"), text(disk, "state"), number("entries").to_string(), size, of]
+    });
+    let head = ["DISK", "STATE", "ENTRIES", "SIZE", "OF"].map(String::from);
+    let why = disks.iter().filter(|disk| disk.get("why").is_some());
+    let why = why.map(|disk| format!("{}: {}\n", text(disk, "store"), text(disk, "why")));
+    format!("\n{}{}", table(&[head].into_iter().chain(rows).collect::<Vec<_>>()), why.collect::<String>())
+}
+
+fn caches(status: &Value) -> String {
     let caches = status.get("caches").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if caches.is_empty() {
         return "no stage has a cache\n".into();
@@ -117,6 +137,23 @@ mod tests {
         assert_eq!(found([2, 2048, 0, 0, 0]), "2 entries, 2 KiB");
         assert_eq!(found([0, 0, 1, 1024, 0]), "0 entries, 0 B in memory; 1 entry, 1 KiB on disk");
         assert_eq!(found([1, 1024, 0, 0, 3]), "1 entry, 1 KiB; 3 entries on disk cannot be read");
+    }
+
+    #[test]
+    fn disks_come_below_with_what_ails_them() {
+        let open = json!({ "store": "pool", "state": "good", "entries": 7, "bytes": 1024, "capacity": 2048 });
+        let away = json!({ "store": "a.b", "state": "not-open", "why": "no such\ndisk" });
+        let told = status(&json!({ "caches": [], "disks": [open, away] }));
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(
+            lines[2..],
+            [
+                "DISK     STATE  ENTRIES   SIZE     OF",
+                "pool      good        7  1 KiB  2 KiB",
+                "a.b   not-open        0    0 B    0 B",
+                "a.b: no such\u{fffd}disk",
+            ]
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(crate) static DISK: Key = Key::new(
     Kind::Table(&Section {
         title: "[cache.disk]",
         doc: "A disk below the memory of the caches: entries are found again after a restart. Stages share one store; those with 6.1 GB of disk and more have their own.",
-        keys: &[&DIRECTORY, &SIZE, &READS],
+        keys: &[&DIRECTORY, &SIZE, &READS, &KEEP_REMOVED],
     }),
     Unset("memory alone"),
     "The disk of the response caches.",
@@ -34,6 +34,12 @@ pub(crate) static READS: Key = Key::new(
     Kind::Choice(&["buffered", "direct"]),
     Text("buffered"),
     "`buffered`: through the page cache, which answers what it holds without waiting. `direct`: past it, so that memory is not filled twice. Changes with a restart.",
+);
+pub(crate) static KEEP_REMOVED: Key = Key::new(
+    "keep_removed",
+    Kind::Duration(secs(0), secs(30 * 24 * 3600)),
+    Text("1h"),
+    "How long what a stage has on disk is kept when the stage is not in the configuration any more; less if `size` has no room for it beside the others.",
 );
 
 pub(crate) static ENCRYPTION: Key = Key::new(

@@ -23,7 +23,8 @@ pub(super) fn disk(cache: &Table<'_>) -> Option<DiskBudget> {
         Some("direct") => Reads::Direct,
         _ => Reads::Buffered,
     };
-    Some(DiskBudget { directory: pem::path(&table, &keys::DIRECTORY)?, size: table.size(&keys::SIZE)?, reads })
+    let (directory, size) = (pem::path(&table, &keys::DIRECTORY)?, table.size(&keys::SIZE)?);
+    Some(DiskBudget { directory, size, reads, keep_removed: table.duration(&keys::KEEP_REMOVED).unwrap_or_default() })
 }
 
 /// Reads `[cache.encryption]`. The keys themselves are read when the gateway starts.

@@ -8,8 +8,9 @@ use sluice_api::Verb;
 use sluice_cache::invalidate::{self, Force, NotDurable, Purge, Target};
 use sluice_cache::tier::memory::Swept;
 
+use super::disks::NOT_OPEN;
 use super::wish::{Asked, BadField, Scope, What, Wish};
-use super::{Writer, dry_run, keys};
+use super::{Writer, dry_run, keys, shred};
 use crate::observe::admin::{AdminRequest, AdminResponse};
 use crate::plan::{ApiPlan, Plan, StageCache, StagePlan};
 use crate::server::gateway::Gateway;
@@ -80,7 +81,8 @@ fn disks(gateway: &Gateway) -> Vec<Value> {
             "to_recover": stats.recovered.1,
         })
     });
-    let missing = disks.missing().into_iter().map(|name| json!({ "store": name, "state": "not-open" }));
+    let missing = disks.missing().into_iter();
+    let missing = missing.map(|(name, why)| json!({ "store": name, "state": NOT_OPEN, "why": why }));
     open.chain(missing).collect()
 }
 
@@ -189,14 +191,18 @@ pub(super) fn flush(gateway: &Gateway, request: &AdminRequest) -> AdminResponse 
     let Some(stage) = api.stages.iter().find(|stage| *stage.name == *name) else {
         return AdminResponse::error(404, "Invalid stage identifier specified");
     };
-    match stage.cache.as_ref().map_or(Ok(()), |cache| flush_cache(gateway, cache)) {
+    let flushed = match &stage.cache {
+        Some(cache) => flush_cache(gateway, cache).map_err(|error| error.to_string()),
+        None => shred::leftover(gateway, &id, &name).map_err(|error| error.to_string()),
+    };
+    match flushed {
         Ok(()) => AdminResponse::empty(202),
-        Err(error) => AdminResponse::error(500, &error.to_string()),
+        Err(error) => AdminResponse::error(500, &error),
     }
 }
 
 /// Forgets everything at once; a thread gives the memory back.
-fn flush_cache(gateway: &Gateway, cache: &Arc<StageCache>) -> Result<(), NotDurable> {
+pub(super) fn flush_cache(gateway: &Gateway, cache: &Arc<StageCache>) -> Result<(), NotDurable> {
     let flushed = invalidate::flush(&cache.memory, &cache.disk.durable(&gateway.hasher));
     let cache = cache.clone();
     let drain = move || while cache.memory.drain_some(SLICE) > 0 {};

@@ -53,14 +53,34 @@ pub(super) fn watch(gateway: &Arc<Gateway>) {
     });
     gateway.metrics.watch(Reading {
         name: "cache_disk_state",
-        help: "1 for the state that a store is in; 0 for all of them while it is not open.",
+        help: "1 for the state that a store is in.",
         kind: Gauge,
-        read: Box::new(stores(gateway, |labels, stats| {
-            let states = STATES.into_iter();
-            states.map(|state| (with(&labels, "state", state.as_str()), u64::from(stats.health == state))).collect()
-        })),
+        read: Box::new(states(gateway)),
     });
 }
+
+/// Of every store that should be open, whether it is or not.
+fn states(gateway: &Arc<Gateway>) -> impl Fn() -> Vec<(Labels, u64)> + use<> {
+    let weak = Arc::downgrade(gateway);
+    move || {
+        let gateway = weak.upgrade();
+        let Some(disks) = gateway.as_ref().and_then(|gateway| gateway.storage.disks.as_ref()) else {
+            return Vec::new();
+        };
+        let open = disks.stats().into_iter().map(|(store, stats)| (store, stats.health.as_str()));
+        let missing = disks.missing().into_iter().map(|(store, _)| (store, NOT_OPEN));
+        let names = || STATES.into_iter().map(Health::as_str).chain([NOT_OPEN]);
+        open.chain(missing)
+            .flat_map(|(store, now)| {
+                let labels = vec![("store", store)];
+                names().map(move |state| (with(&labels, "state", state), u64::from(state == now)))
+            })
+            .collect()
+    }
+}
+
+/// The state of a store that could not be opened.
+pub(super) const NOT_OPEN: &str = "not-open";
 
 fn with(labels: &Labels, name: &'static str, value: &str) -> Labels {
     labels.iter().cloned().chain([(name, value.to_string())]).collect()

@@ -15,7 +15,7 @@ use sluice_cache::answer::vary::MARKER;
 use sluice_cache::invalidate::{Coverage, Target};
 use sluice_cache::key::Keyed;
 use sluice_cache::notes::NotesRef;
-use sluice_cache::tier::disk::{Cursor, Space};
+use sluice_cache::tier::disk::{Cursor, Manifest, Space};
 use sluice_cache::tier::memory::Swept;
 
 use super::caches::{Aim, Cached};
@@ -173,7 +173,7 @@ impl Page<'_> {
             "method": notes.map(|notes| text(notes.method())),
             "path": notes.map(|notes| text(notes.path())),
             "tags": notes.map(|notes| notes.tags().map(text).collect::<Vec<_>>()),
-            "status": entry.status(),
+            "status": Manifest::of(entry).map_or(entry.status(), |object| object.status()),
             "bytes": bytes,
             "age": freshness.age_seconds(),
             "fresh": freshness.is_fresh() && !entry.is_purged_softly(),
