@@ -413,10 +413,13 @@ impl<S: Transport> AsyncWrite for EdgeStream<S> {
 
 impl<S: Transport> Seen for EdgeStream<S> {
     fn sight(&self) -> Option<Sight<'_>> {
-        if matches!(self.watch.as_deref(), Some(Watch::Body(watch)) if watch.is_beyond()) {
-            return None;
-        }
-        self.transport.tcp().map(|tcp| Sight { tcp, tls: self.tls().is_some() })
+        let own = match self.watch.as_deref() {
+            Some(Watch::Body(watch)) if watch.is_beyond() => return None,
+            Some(Watch::Body(watch)) => watch.rest(),
+            _ => 0,
+        };
+        let tls = self.tls().is_some();
+        self.transport.tcp().map(|tcp| Sight { tcp, tls, own: if tls { 0 } else { own } })
     }
 }
 

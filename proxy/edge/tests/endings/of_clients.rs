@@ -132,11 +132,14 @@ fn who_leaves_while_a_connection_is_made_takes_it_along() {
         drop(gone);
         logged(&gateway, "/plain/closed 499");
 
-        let mut upload = gateway.connect();
-        upload.request("POST", "/plain/upload", "Content-Length: 5\r\n").send("hello");
-        waits();
-        drop(upload);
-        logged(&gateway, "/plain/upload 499");
+        for (path, length) in [("/plain/upload", 5), ("/plain/part", 6)] {
+            let mut upload = gateway.connect();
+            upload.request("POST", path, &format!("Content-Length: {length}\r\n"));
+            waits();
+            upload.send("hello");
+            drop(upload);
+            logged(&gateway, &format!("{path} 499"));
+        }
 
         let head = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/plain/reset")];
         let mut client = Http2::connect(gateway.address());
@@ -146,7 +149,7 @@ fn who_leaves_while_a_connection_is_made_takes_it_along() {
         logged(&gateway, "/plain/reset 499");
         assert_eq!(gateway.get("/mock").status, 200, "its place is free");
         if !more.contains("http_version") {
-            (0..3).for_each(|_| until_given_up(&listener));
+            (0..4).for_each(|_| until_given_up(&listener));
         }
         listener.set_nonblocking(true).unwrap();
         let once_more = (0..).map_while(|_| listener.accept().ok()).count();
@@ -176,7 +179,12 @@ fn who_breaks_off_an_upload_has_left() {
                 _ => {}
             }
             drop(client);
-            logged(&gateway, &format!("{path}/{how} 499"));
+            eventually("its place is free", || gateway.get("/mock").status == 200);
+        }
+    }
+    for path in ["length", "chunk", "chunks", "trailers"] {
+        for how in ["end", "close", "reset"] {
+            logged(&gateway, &format!("/plain/{path}/{how} 499"));
         }
     }
     assert_eq!(origin.count(), 0, "no whole request came");
