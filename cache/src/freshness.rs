@@ -184,11 +184,15 @@ pub enum NotStored {
     CloseDelimited,
     /// Somebody asked for a fresh answer after its fetch began.
     Superseded,
+    /// It is so large that it is kept on disk alone, and another request is just bringing it there.
+    Filling,
+    /// It is kept on disk alone, and the disk has not taken all of it.
+    Disk,
 }
 
 impl NotStored {
     /// All reasons, for metrics that count each.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Status,
         Self::SetCookie,
         Self::Authorization,
@@ -205,6 +209,8 @@ impl NotStored {
         Self::NoLifetime,
         Self::CloseDelimited,
         Self::Superseded,
+        Self::Filling,
+        Self::Disk,
     ];
 
     /// Its name in logs, metrics and Cache-Status.
@@ -227,6 +233,8 @@ impl NotStored {
             Self::NoLifetime => "no-lifetime",
             Self::CloseDelimited => "close-delimited",
             Self::Superseded => "superseded",
+            Self::Filling => "filling",
+            Self::Disk => "disk",
         }
     }
 }
@@ -240,8 +248,10 @@ pub struct StoreRule {
     pub ttl: Ttl,
     /// How long those of single statuses live.
     pub statuses: StatusRules,
-    /// The largest body, bytes.
+    /// The largest body in memory, bytes.
     pub object_limit: u64,
+    /// The largest one on disk, bytes; 0: none that is too large for memory.
+    pub large_limit: u64,
 }
 
 impl StoreRule {
@@ -254,7 +264,7 @@ impl StoreRule {
         if matches!(answer.status, ..200 | 206 | 304) {
             return Err(NotStored::Status);
         }
-        if answer.length.is_some_and(|length| length > self.object_limit) {
+        if answer.length.is_some_and(|length| length > self.longest()) {
             return Err(NotStored::TooLarge);
         }
         if self.profile == Profile::Edge {
@@ -264,6 +274,18 @@ impl StoreRule {
             Some(ttl) if !ttl.is_off() => Ok(ttl),
             _ => Err(NotStored::Status),
         }
+    }
+
+    /// The largest body that is stored, bytes.
+    #[must_use]
+    pub const fn longest(&self) -> u64 {
+        if self.large_limit > self.object_limit { self.large_limit } else { self.object_limit }
+    }
+
+    /// Whether a body of this length, as far as it is known, is kept on disk alone.
+    #[must_use]
+    pub fn is_large(&self, length: Option<u64>) -> bool {
+        length.is_some_and(|length| length > self.object_limit && length <= self.large_limit)
     }
 
     fn ttl_of(&self, status: u16) -> Option<Ttl> {

@@ -126,6 +126,12 @@ impl Filling {
         Ok(())
     }
 
+    /// All that was added so far.
+    #[must_use]
+    pub fn pieces(&self) -> Vec<Bytes> {
+        self.pen.pieces()
+    }
+
     /// The body has outgrown the object limit: followers go by themselves, as does everybody on this key for a while,
     /// and the leader's client gets the rest through a window.
     pub fn overflow(self, now_ns: u64) -> Window {

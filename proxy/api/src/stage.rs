@@ -67,6 +67,8 @@ pub struct MethodSettings {
     pub early_refresh: Duration,
     /// Conditions, ranges and HEAD are answered from stored answers to GET, and these are validated.
     pub derived_answers: bool,
+    /// Bodies that are too large for memory are kept on disk up to this size, bytes; 0: none is.
+    pub large_objects: u64,
     /// Times to live of single statuses, 0 to 3600 s; 0: not stored.
     pub cache_statuses: BTreeMap<StatusPattern, Duration>,
     /// Which parts of the request are in the key; `None`: the profile's default.

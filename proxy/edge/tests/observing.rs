@@ -17,7 +17,6 @@ use std::process::Command;
 
 use support::admin::ADMIN;
 use support::{Gateway, Recorder};
-use tempfile::TempDir;
 
 /// An API with a mock and a cached, a failing and a refusing method.
 const OBSERVED: &str = r#"
@@ -48,12 +47,8 @@ throttling_burst_limit = 3
 "#;
 
 fn gateway(origin: &Recorder, top: &str) -> Gateway {
-    gateway_in(tempfile::tempdir().unwrap(), origin, top)
-}
-
-fn gateway_in(directory: TempDir, origin: &Recorder, top: &str) -> Gateway {
     let text = OBSERVED.replace("@TOP@", &format!("{top}{ADMIN}")).replace("@ORIGIN@", &origin.address().to_string());
-    Gateway::start_in(directory, &text)
+    Gateway::start(&text)
 }
 
 fn signal(gateway: &Gateway, name: &str) {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use sluice_cache::answer::marker::Marker;
 use sluice_cache::answer::vary::MARKER;
 use sluice_cache::entry::Lifetime;
-use sluice_cache::flight::{Broken, Excess, Filling, Follower, Head, Leader, Reader, Verdict};
+use sluice_cache::flight::{Broken, Follower, Head, Leader, Reader, Verdict};
 use sluice_cache::freshness::Ttl;
 use sluice_cache::invalidate::Coverage;
 use sluice_cache::key::Keyed;
@@ -26,12 +26,15 @@ use super::accounts;
 use super::core::with;
 use super::downstream::{Downstream, NoBody, RequestBody};
 use super::drive::{Arrival, Trip, date, now};
-use crate::integration::http::{BodyReader, Started};
+use super::filling::{self, Beyond};
+use super::keeping::{self, Terms};
+use super::objects;
+use crate::integration::http::Started;
 use crate::message::encode::{CacheStatus, Framing};
 use crate::plan::{IntegrationPlan, StageCache};
 use crate::stage::recall::StorageKey;
 use crate::stage::recall::variant::Varies;
-use crate::stage::{Fault, RECALL, Reply, Stop, deliver, recall, store};
+use crate::stage::{Fault, Need, RECALL, Reply, Stop, deliver, recall, store};
 
 /// What a client goes on with.
 enum Outcome {
@@ -41,6 +44,8 @@ enum Outcome {
     Direct(Box<Started>),
     /// The answer stands in the exchange.
     Ready,
+    /// The same, and lies on disk in chunks.
+    OnDisk,
 }
 
 /// Joins those who want the same object. A trip that comes back goes on by itself.
@@ -61,9 +66,16 @@ pub async fn join<D: Downstream>(mut trip: Trip, down: &mut D) -> Result<Arrival
         },
     };
     // The last leader may have stored the answer between the look-up and now.
-    if trip.walk() == Stop::Answered {
-        leader.stand_down();
-        return Ok(trip.deliver(None, down).await);
+    match trip.walk() {
+        Stop::Answered => {
+            leader.stand_down();
+            return Ok(trip.deliver(None, down).await);
+        }
+        Stop::Waiting(Need::Object) => {
+            leader.stand_down();
+            return Err(trip);
+        }
+        Stop::Waiting(_) => {}
     }
     let (back, arrived) = oneshot::channel();
     tokio::spawn(fetch(alone(trip), leader, back));
@@ -77,6 +89,7 @@ pub async fn join<D: Downstream>(mut trip: Trip, down: &mut D) -> Result<Arrival
         Ok((trip, Outcome::Read(reader))) => Ok(read(trip, reader, down).await),
         Ok((trip, Outcome::Direct(started))) => Ok(trip.deliver(Some(*started), down).await),
         Ok((trip, Outcome::Ready)) => Ok(trip.deliver(None, down).await),
+        Ok((trip, Outcome::OnDisk)) => Err(trip),
         // The task is gone with its worker.
         Err(_) => Ok(Arrival::Broken),
     }
@@ -148,6 +161,12 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
     let Ok(started) = started else { return hand_back(back, trip, Outcome::Ready) };
     trip.walk();
     let ttl = trip.exchange.ledger.store.storing();
+    if matches!(trip.exchange.reply, Reply::Object(_)) {
+        // A large object that the endpoint has confirmed. Nobody may be left to open it.
+        objects::renew(&mut trip);
+        leader.stand_down();
+        return hand_back(back, trip, Outcome::OnDisk);
+    }
     if ttl.is_none() && !trip.exchange.serves_stale {
         leader.not_storable(now());
         return hand_back(back, trip, Outcome::Direct(Box::new(started)));
@@ -157,14 +176,18 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
         leader.stand_down();
         return hand_back(back, trip, Outcome::Direct(Box::new(started)));
     }
-    let origin = &trip.exchange.origin;
-    let length = match origin.framing {
-        Some(Framing::Length(n)) => Some(n),
-        Some(Framing::Bodiless) => Some(0),
-        _ => None,
-    };
+    if keeping::is_large(&trip) {
+        // Who waits would wait until all of it is on disk.
+        leader.stand_down();
+        return match trip.exchange.in_background {
+            true => filling::fill_aside(&trip, started.body).await,
+            false => hand_back(back, trip, Outcome::Direct(Box::new(started))),
+        };
+    }
+    let (origin, length) = (&trip.exchange.origin, trip.length_of_answer());
+    let large = if length.is_none() { Terms::of(&trip) } else { None };
     let head = Head { status: origin.status, fields: Bytes::copy_from_slice(&origin.fields) };
-    let (filling, reader) = match leader.storable(head, length) {
+    let (body, reader) = match leader.storable(head, length) {
         Ok(both) => both,
         Err(reason) => {
             refuse(&mut trip, reason);
@@ -172,6 +195,7 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
         }
     };
     let (plan, route, key) = (trip.plan.clone(), trip.exchange.route, trip.exchange.key.clone());
+    let beyond = Beyond { large, aside: trip.exchange.in_background };
     hand_back(back, trip, Outcome::Read(reader));
     let method = route.and_then(|r| plan.method(r));
     let Some(((_, stage, _), key)) = method.zip(key) else { return };
@@ -181,10 +205,10 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
         let Some(ttl) = ttl else { return };
         Answer { ttl, status: head.status, head: &head.fields, body }.store(cache, &key, now());
     };
-    fill(started.body, filling, keep).await;
+    filling::fill(started.body, body, keep, beyond).await;
 }
 
-fn refuse(trip: &mut Trip, reason: NotStored) {
+pub(super) fn refuse(trip: &mut Trip, reason: NotStored) {
     trip.exchange.ledger.store = store::Verdict::Refused(reason);
     if let CacheStatus::Forward { stored, detail, .. } = &mut trip.exchange.cache_status {
         (*stored, *detail) = (false, Some(reason.as_str()));
@@ -199,45 +223,6 @@ fn hand_back(back: oneshot::Sender<(Trip, Outcome)>, trip: Trip, outcome: Outcom
         _ if !trip.exchange.in_background => drop(trip.leave()),
         store::Verdict::Refused(reason) => accounts::note_not_stored(reason),
         _ => {}
-    }
-}
-
-/// Reads the body to its end and keeps it. A body that breaks off leaves its readers with a broken one.
-async fn fill(mut body: BodyReader, mut filling: Filling, keep: impl FnOnce(&Head, &[Bytes])) {
-    let broke_off = loop {
-        match body.next().await {
-            Ok(Some(piece)) => match filling.push(piece) {
-                Ok(()) => {}
-                Err(Excess::TooLarge) => {
-                    let piece = Bytes::copy_from_slice(piece);
-                    return overflow(body, filling, piece).await;
-                }
-                Err(error) => break error.to_string(),
-            },
-            Ok(None) => match filling.finish(keep) {
-                Ok(()) => return,
-                Err(error) => break error.to_string(),
-            },
-            Err(error) => break error.to_string(),
-        }
-    };
-    tracing::debug!(error = broke_off, "a fetch broke off");
-    accounts::note_not_stored(NotStored::Incomplete);
-}
-
-/// Too large to store: the first client gets the rest at its own pace, and whoever is gone ends it.
-async fn overflow(mut body: BodyReader, filling: Filling, first: Bytes) {
-    accounts::note_not_stored(NotStored::TooLarge);
-    let mut window = filling.overflow(now());
-    if window.push(&first).await.is_err() {
-        return;
-    }
-    loop {
-        match body.next().await {
-            Ok(Some(piece)) if window.push(piece).await.is_ok() => {}
-            Ok(None) => return window.finish(),
-            Ok(Some(_)) | Err(_) => return,
-        }
     }
 }
 

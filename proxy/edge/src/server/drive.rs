@@ -6,21 +6,21 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sluice_cache::NotStored;
-use sluice_cache::freshness::Ttl;
 
 use super::accounts::{self, Account};
 use super::bodies::{self, AtHand};
-use super::collapse::{self, Answer};
+use super::collapse;
 use super::core::with;
 use super::downstream::{Downstream, RequestBody};
 use super::invalidation;
-use super::renewal;
+use super::keeping::Keeper;
+use super::objects;
+use super::renewal::{self, Settled};
 use crate::integration::http::{BodyEnd, BodyReader, Call, CallError, Started, call};
 use crate::message::encode::Framing;
 use crate::message::spare::Spare;
 use crate::observe::metrics::Way;
-use crate::plan::{HttpPlan, IntegrationPlan, Plan};
+use crate::plan::{HttpPlan, IntegrationPlan, Plan, StageCache};
 use crate::stage::deliver::{self, Body};
 use crate::stage::prepare::{self, BodyLength};
 use crate::stage::{Exchange, Fault, Need, Reply, Stop, dispatch, fail, throttle, walk};
@@ -61,6 +61,7 @@ pub async fn drive<D: Downstream>(mut trip: Trip, need: Need, down: &mut D) -> A
     loop {
         match need {
             Need::Disk => trip.read_disk().await,
+            Need::Object => objects::open(&mut trip).await,
             Need::Flight => match collapse::join(trip, down).await {
                 Ok(arrival) => return arrival,
                 Err(alone) => trip = alone,
@@ -108,9 +109,22 @@ impl Trip {
     /// Waits for what is read from disk.
     async fn read_disk(&mut self) {
         let Some(reading) = self.exchange.disk.take() else { return };
-        let method = self.exchange.route.and_then(|r| self.plan.method(r));
-        let Some(cache) = method.and_then(|(_, stage, _)| stage.cache.as_ref()) else { return };
+        let Some(cache) = self.cache() else { return };
         self.exchange.disk.came(cache.disk.wait(reading).await);
+    }
+
+    /// The cache of the stage that it has reached.
+    pub fn cache(&self) -> Option<&Arc<StageCache>> {
+        self.plan.method(self.exchange.route?)?.1.cache.as_ref()
+    }
+
+    /// How long the endpoint's answer is, as far as that is known, bytes.
+    pub const fn length_of_answer(&self) -> Option<u64> {
+        match self.exchange.origin.framing {
+            Some(Framing::Length(n)) => Some(n),
+            Some(Framing::Bodiless) => Some(0),
+            _ => None,
+        }
     }
 
     fn keep_body(&mut self, body: Bytes) {
@@ -140,8 +154,9 @@ impl Trip {
             self.exchange.stored = None;
             called = self.try_call(&plan, http, begun, body).await;
         }
-        let (called, replaces) = renewal::with_what_is_stored(self, called);
+        let Settled { called, is_stored, replaces } = renewal::with_what_is_stored(self, called);
         self.exchange.serves_stale = replaces.is_some();
+        self.exchange.confirmed = if is_stored { objects::stored(self) } else { None };
         if let Ok(started) = &called {
             invalidation::after(self, started).await;
         }
@@ -228,6 +243,7 @@ impl Trip {
         }
         let sent = match (&self.exchange.reply, started) {
             (Reply::Origin, Some(started)) => self.stream(started.body, down).await,
+            (Reply::Object(_), _) => objects::send(&mut self, down).await,
             _ => self.send_at_hand(down).await,
         };
         let (bytes_out, arrival) = match sent {
@@ -279,9 +295,16 @@ impl Trip {
     }
 
     /// Passes the endpoint's body on, and collects it where it is to be stored.
-    async fn stream<D: Downstream>(&self, mut body: BodyReader, down: &mut D) -> Result<(u64, bool), (u64, io::Error)> {
+    async fn stream<D: Downstream>(
+        &mut self,
+        mut body: BodyReader,
+        down: &mut D,
+    ) -> Result<(u64, bool), (u64, io::Error)> {
         let mut sent = 0;
-        let mut collector = self.exchange.ledger.store.storing().and_then(|ttl| Collector::new(self, ttl));
+        let mut keeper = Keeper::new(self).unwrap_or_else(|reason| {
+            collapse::refuse(self, reason);
+            None
+        });
         let close = {
             let mut none = Vec::new();
             let answer = deliver::outgoing(&self.exchange, &self.plan, &mut none);
@@ -290,9 +313,12 @@ impl Trip {
         };
         loop {
             if let Some(piece) = body.piece().map_err(|e| (sent, e))? {
-                collector = collector.and_then(|c| c.push(piece));
+                keeper = keeper.and_then(|keeper| keeper.push(piece, self));
                 down.send(piece).await.map_err(|e| (sent, e))?;
                 sent += piece.len() as u64;
+                if let Some(keeper) = &mut keeper {
+                    keeper.catch_up().await;
+                }
                 continue;
             }
             if body.is_done() {
@@ -302,47 +328,10 @@ impl Trip {
             body.read().await.map_err(|e| (sent, e))?;
         }
         down.finish().await.map_err(|e| (sent, e))?;
-        if let Some(collector) = collector {
-            collector.store(self);
+        if let Some(keeper) = keeper {
+            keeper.finish(self);
         }
         Ok((sent, close))
-    }
-}
-
-/// The body of an answer that is to be stored.
-pub struct Collector {
-    ttl: Ttl,
-    body: Vec<u8>,
-    limit: usize,
-}
-
-impl Collector {
-    fn new(trip: &Trip, ttl: Ttl) -> Option<Self> {
-        let (_, _, method) = trip.plan.method(trip.exchange.route?)?;
-        let rule = method.cache.as_ref()?;
-        let room = match trip.exchange.origin.framing {
-            Some(Framing::Length(n)) => n.min(rule.store.object_limit),
-            _ => 0,
-        };
-        Some(Self { ttl, body: Vec::with_capacity(room as usize), limit: rule.store.object_limit as usize })
-    }
-
-    /// Nothing comes back once the body is too long.
-    fn push(mut self, piece: &[u8]) -> Option<Self> {
-        if self.body.len() + piece.len() > self.limit {
-            accounts::note_not_stored(NotStored::TooLarge);
-            return None;
-        }
-        self.body.extend_from_slice(piece);
-        Some(self)
-    }
-
-    fn store(self, trip: &Trip) {
-        let Some((_, stage, _)) = trip.exchange.route.and_then(|r| trip.plan.method(r)) else { return };
-        let (Some(cache), Some(key)) = (&stage.cache, &trip.exchange.key) else { return };
-        let origin = &trip.exchange.origin;
-        let answer = Answer { ttl: self.ttl, status: origin.status, head: &origin.fields, body: &[self.body.into()] };
-        answer.store(cache, key, now());
     }
 }
 

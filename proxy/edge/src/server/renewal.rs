@@ -7,6 +7,7 @@ use bytes::Bytes;
 use sluice_cache::Entry;
 use sluice_cache::answer::Fields;
 use sluice_cache::answer::revalidate::{speaks_of, updated};
+use sluice_cache::tier::disk::Manifest;
 
 use super::drive::{Trip, now};
 use crate::integration::http::{AnswerHead, BodyEnd, BodyReader, CallError, Started};
@@ -18,26 +19,43 @@ pub(super) fn speaks_of_another(trip: &Trip, called: &Result<Started, CallError>
     started.head.status == 304 && !speaks_of(Fields::of(&started.head.fields), Fields::of(stored.head()))
 }
 
+/// What the endpoint's word has come to.
+pub(super) struct Settled {
+    /// Its answer, or the stored one.
+    pub(super) called: Result<Started, CallError>,
+    /// It is the stored one.
+    pub(super) is_stored: bool,
+    /// The endpoint has failed, and that is served nevertheless.
+    pub(super) replaces: Option<Fault>,
+}
+
+impl Settled {
+    const fn by_endpoint(called: Result<Started, CallError>) -> Self {
+        Self { called, is_stored: false, replaces: None }
+    }
+
+    const fn by_stored(started: Started, replaces: Option<Fault>) -> Self {
+        Self { called: Ok(started), is_stored: true, replaces }
+    }
+}
+
 /// The stored answer, if the endpoint has confirmed it; if the endpoint has failed and it may be served nevertheless,
 /// with the fault.
-pub(super) fn with_what_is_stored(
-    trip: &Trip,
-    called: Result<Started, CallError>,
-) -> (Result<Started, CallError>, Option<Fault>) {
+pub(super) fn with_what_is_stored(trip: &Trip, called: Result<Started, CallError>) -> Settled {
     match called {
         Ok(started) if started.head.status == 304 => match validated(trip) {
-            Some(stored) => (Ok(renewed(stored, started)), None),
-            None => (Ok(started), None),
+            Some(stored) => Settled::by_stored(renewed(stored, started), None),
+            None => Settled::by_endpoint(Ok(started)),
         },
         Ok(started) if matches!(started.head.status, 500 | 502 | 503 | 504) => match usable(trip) {
-            Some(stored) => (Ok(as_it_is(stored)), Some(Fault::EndpointUnreachable)),
-            None => (Ok(started), None),
+            Some(stored) => Settled::by_stored(as_it_is(stored), Some(Fault::EndpointUnreachable)),
+            None => Settled::by_endpoint(Ok(started)),
         },
         Err(error) => match usable(trip).filter(|_| is_the_endpoints(error.fault())) {
-            Some(stored) => (Ok(as_it_is(stored)), Some(error.fault())),
-            None => (Err(error), None),
+            Some(stored) => Settled::by_stored(as_it_is(stored), Some(error.fault())),
+            None => Settled::by_endpoint(Err(error)),
         },
-        called => (called, None),
+        called => Settled::by_endpoint(called),
     }
 }
 
@@ -69,11 +87,13 @@ fn as_it_is(stored: &Entry) -> Started {
 }
 
 fn held(stored: &Entry, fields: Bytes) -> Started {
-    let end = match stored.status() {
-        204 => BodyEnd::Bodiless,
-        _ => BodyEnd::Length(stored.body().len() as u64),
+    // What lies in chunks is not read through here: `confirmed` says where it is.
+    let (status, length, body) = match Manifest::of(stored) {
+        Some(manifest) => (manifest.status(), manifest.length(), Bytes::new()),
+        None => (stored.status(), stored.body().len() as u64, stored.body().clone()),
     };
-    let head = AnswerHead { status: stored.status(), fields, end, stated_length: None, keep_alive: true };
-    let body = BodyReader::held(stored.body().clone());
+    let end = if status == 204 { BodyEnd::Bodiless } else { BodyEnd::Length(length) };
+    let head = AnswerHead { status, fields, end, stated_length: None, keep_alive: true };
+    let body = BodyReader::held(body);
     Started { head, body, tries: 1, reused: false, request_complete: true }
 }

@@ -9,9 +9,10 @@ use sluice_api::{Profile, Verb};
 use sluice_cache::answer::Fields;
 
 use super::arn::MethodArn;
-use super::derive::{Derived, Whole, derive};
+use super::derive::{Content, Derived, Whole, derive};
+use super::recall::Object;
 use super::rescue::{Fault, rescue};
-use super::{Context, Exchange, Flow, Reply};
+use super::{Context, Exchange, Flow, Need, Reply};
 use crate::message::encode::{Framing, ResponseHead, Variable};
 use crate::message::field::{CONDITIONS, FieldKind};
 use crate::message::request_id::RequestId;
@@ -64,6 +65,9 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
         exchange.request_id = id;
     }
     if matches!(exchange.reply, Reply::Origin) {
+        if let Some(object) = exchange.confirmed.take() {
+            exchange.reply = Reply::Object(object);
+        }
         let by_origin = cache_plan(exchange, context.plan).is_some_and(|rule| rule.origin.is_some());
         exchange.dated = by_origin && Fields::of(&exchange.origin.fields).has("date");
     }
@@ -72,7 +76,8 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
         false => None,
     };
     exchange.ledger.deliver = match exchange.reply {
-        Reply::Entry(_) => Verdict::Stored,
+        Reply::Object(_) if !exchange.opening.is_done() => return Flow::Await(Need::Object),
+        Reply::Entry(_) | Reply::Object(_) => Verdict::Stored,
         Reply::Mock => Verdict::Mock,
         Reply::Origin => Verdict::Streamed,
         Reply::Fault(fault) => Verdict::Gateway(fault),
@@ -90,8 +95,14 @@ fn derived(exchange: &Exchange<'_>, plan: &Plan) -> Option<Box<Derived>> {
         Reply::Entry(entry) => Whole {
             status: entry.status(),
             fields: entry.head(),
-            body: Some(entry.body()),
+            body: Some(Content::Here(entry.body())),
             stored_at: seconds(entry.lifetime().stored_at_ns),
+        },
+        Reply::Object(object) => Whole {
+            status: object.manifest.status(),
+            fields: fields_of(exchange, object),
+            body: Some(Content::OnDisk(object.manifest.length())),
+            stored_at: seconds(object.head.lifetime().stored_at_ns),
         },
         Reply::Origin if exchange.key.is_some() => Whole {
             status: exchange.origin.status,
@@ -115,12 +126,18 @@ pub fn status(exchange: &Exchange<'_>, plan: &Plan) -> u16 {
     }
     match &exchange.reply {
         Reply::Entry(entry) => entry.status(),
+        Reply::Object(object) => object.manifest.status(),
         Reply::Mock => mock(exchange, plan).map_or(500, |m| m.status),
         Reply::Origin => exchange.origin.status,
         Reply::Fault(Fault::Redirect) => 308,
         Reply::Fault(fault) => rescue(*fault, None).status,
         Reply::None => 500,
     }
+}
+
+/// The field lines of an object: its own, or as the endpoint has brought them up to date.
+fn fields_of<'e>(exchange: &'e Exchange<'_>, object: &'e Object) -> &'e [u8] {
+    if object.renewed { &exchange.origin.fields } else { object.head.head() }
 }
 
 /// What a caller is told who asked for a fresh answer and may not.
@@ -174,6 +191,12 @@ fn answer<'e>(exchange: &'e Exchange<'_>, plan: &'e Plan, extra: &'e [u8], varia
             };
             let framing = told(exchange, entry.status(), framing);
             shared(entry.status(), entry.head(), framing, entry.body())
+        }
+        Reply::Object(object) => {
+            let framing = Framing::Length(object.manifest.length());
+            let (status, fields) = (object.manifest.status(), fields_of(exchange, object));
+            let head = ResponseHead { status, fields, extra, framing, variable };
+            Outgoing { head, body: Body::Stream, close }
         }
         Reply::Mock => match mock(exchange, plan) {
             Some(mock) => shared(mock.status, &mock.fields, framing(mock.status, mock.body.len()), &mock.body),

@@ -3,6 +3,8 @@
 //! RFC 9110 §13.2.2 and §14: a condition on what was changed goes before a range, a range is answered from a complete 200
 //! alone, and `If-Range` turns it into the whole where the client's part is of another answer.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use sluice_api::Verb;
 use sluice_cache::answer::Fields;
@@ -21,8 +23,10 @@ pub struct Derived {
     pub status: u16,
     /// Its field lines.
     pub fields: Vec<u8>,
-    /// Its body.
+    /// Its body, where the whole one is at hand.
     pub body: Bytes,
+    /// Which part of the whole one it is.
+    pub part: Option<Range<u64>>,
     /// How that ends.
     pub framing: Framing,
 }
@@ -34,10 +38,35 @@ pub struct Whole<'a> {
     pub status: u16,
     /// Its field lines.
     pub fields: &'a [u8],
-    /// Its body, where all of it is at hand.
-    pub body: Option<&'a Bytes>,
+    /// Its body, where that is stored.
+    pub body: Option<Content<'a>>,
     /// When it came, seconds since 1970.
     pub stored_at: u64,
+}
+
+/// Where a stored body is.
+#[derive(Clone, Copy)]
+pub enum Content<'a> {
+    /// At hand.
+    Here(&'a Bytes),
+    /// So many bytes on disk.
+    OnDisk(u64),
+}
+
+impl Content<'_> {
+    const fn len(self) -> u64 {
+        match self {
+            Self::Here(body) => body.len() as u64,
+            Self::OnDisk(length) => length,
+        }
+    }
+
+    fn part(self, part: &Range<u64>) -> Option<Bytes> {
+        match self {
+            Self::Here(body) => Some(body.slice(usize::try_from(part.start).ok()?..usize::try_from(part.end).ok()?)),
+            Self::OnDisk(_) => Some(Bytes::new()),
+        }
+    }
 }
 
 /// What the request's conditions make of the answer; `None`: it is sent as it is.
@@ -62,22 +91,22 @@ pub fn derive(exchange: &Exchange<'_>, whole: Whole<'_>) -> Option<Box<Derived>>
 fn not_modified(stored: Fields<'_>) -> Derived {
     let told = stored.iter().filter(|(name, _)| is_told_by_304(name));
     let fields = told.flat_map(|(name, value)| [name, b": ", value, b"\r\n"].concat()).collect();
-    Derived { status: 304, fields, body: Bytes::new(), framing: Framing::Bodiless }
+    Derived { status: 304, fields, body: Bytes::new(), part: None, framing: Framing::Bodiless }
 }
 
-fn part(range: &[u8], body: &Bytes, fields: &[u8]) -> Option<Derived> {
-    let length = body.len() as u64;
+fn part(range: &[u8], body: Content<'_>, fields: &[u8]) -> Option<Derived> {
+    let length = body.len();
     match Part::of(range, length) {
         Part::Whole => None,
         Part::Bytes { start, end } => {
             let text = format!("Content-Range: bytes {start}-{}/{length}\r\n", end - 1);
             let fields = [fields, text.as_bytes()].concat();
-            let body = body.slice(usize::try_from(start).ok()?..usize::try_from(end).ok()?);
-            Some(Derived { status: 206, fields, body, framing: Framing::Length(end - start) })
+            let body = body.part(&(start..end))?;
+            Some(Derived { status: 206, fields, body, part: Some(start..end), framing: Framing::Length(end - start) })
         }
         Part::Unsatisfiable => {
             let fields = format!("Content-Range: bytes */{length}\r\n").into_bytes();
-            Some(Derived { status: 416, fields, body: Bytes::new(), framing: Framing::Length(0) })
+            Some(Derived { status: 416, fields, body: Bytes::new(), part: None, framing: Framing::Length(0) })
         }
     }
 }
@@ -102,12 +131,12 @@ mod tests {
     #[test]
     fn a_part_of_the_body_with_its_place() {
         let body = Bytes::from_static(b"0123456789");
-        let derived = part(b"bytes=2-4", &body, b"ETag: \"a\"\r\n").unwrap();
+        let derived = part(b"bytes=2-4", Content::Here(&body), b"ETag: \"a\"\r\n").unwrap();
         assert_eq!((derived.status, &derived.body[..], derived.framing), (206, &b"234"[..], Framing::Length(3)));
         assert_eq!(derived.fields, b"ETag: \"a\"\r\nContent-Range: bytes 2-4/10\r\n");
-        let beyond = part(b"bytes=10-", &body, b"ETag: \"a\"\r\n").unwrap();
+        let beyond = part(b"bytes=10-", Content::OnDisk(10), b"ETag: \"a\"\r\n").unwrap();
         assert_eq!((beyond.status, &beyond.fields[..]), (416, &b"Content-Range: bytes */10\r\n"[..]));
-        assert_eq!(part(b"bytes=0-1,3-4", &body, b""), None);
+        assert_eq!(part(b"bytes=0-1,3-4", Content::Here(&body), b""), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::accept::Connection;
 use super::authorize::Permit;
 use super::derive::Derived;
 use super::mapped::Mapped;
-use super::recall::{OnDisk, StorageKey};
+use super::recall::{Object, OnDisk, Opening, StorageKey};
 use super::{Ledger, Reply};
 use crate::message::date::Now;
 use crate::message::encode::{CacheStatus, Framing};
@@ -68,8 +68,6 @@ pub struct Exchange<'b> {
     pub at: usize,
     /// Place of the API that it names, whether or not it reaches a method there.
     pub api: Option<u32>,
-    /// Place of that API's stage, likewise.
-    pub stage: Option<u32>,
     /// What it reached.
     pub route: Option<Route>,
     /// The path behind base path and stage.
@@ -82,12 +80,16 @@ pub struct Exchange<'b> {
     pub key: Option<StorageKey>,
     /// What the disk has to say, where memory has nothing.
     pub disk: OnDisk,
+    /// How far it has come with a large object that it is to be answered with.
+    pub opening: Opening,
     /// It goes forward for itself: no flight to join.
     pub alone: bool,
     /// It asks for a fresh answer in place of the stored one, and may.
     pub refreshes: bool,
     /// What is stored and may not be served as it is: to be validated, or served where nothing better can be had.
     pub stored: Option<Arc<Entry>>,
+    /// The same, where the endpoint's answer came to that, and its body lies on disk in chunks.
+    pub confirmed: Option<Box<Object>>,
     /// That had to be served.
     pub serves_stale: bool,
     /// What it is answered with is to be fetched anew, by nobody's leave but its own.
@@ -131,16 +133,17 @@ impl<'b> Exchange<'b> {
             request_id,
             at: 0,
             api: None,
-            stage: None,
             route: None,
             path: Span::default(),
             captures: Captures::new(),
             permit: None,
             key: None,
             disk: OnDisk::NotAsked,
+            opening: Opening::Closed,
             alone: false,
             refreshes: false,
             stored: None,
+            confirmed: None,
             serves_stale: false,
             refetches: false,
             in_background: false,
@@ -168,16 +171,17 @@ impl<'b> Exchange<'b> {
             request_id: self.request_id,
             at: self.at,
             api: self.api,
-            stage: self.stage,
             route: self.route,
             path: self.path,
             captures: self.captures,
             permit: self.permit,
             key: self.key,
             disk: self.disk,
+            opening: self.opening,
             alone: self.alone,
             refreshes: self.refreshes,
             stored: self.stored,
+            confirmed: self.confirmed,
             serves_stale: self.serves_stale,
             refetches: self.refetches,
             in_background: self.in_background,

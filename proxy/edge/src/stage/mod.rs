@@ -61,6 +61,8 @@ pub enum Need {
     Flight,
     /// The endpoint's answer, up to the end of its head.
     Endpoint,
+    /// The first bytes of a large object.
+    Object,
 }
 
 /// What a request is answered with.
@@ -71,6 +73,8 @@ pub enum Reply {
     None,
     /// A stored response.
     Entry(Arc<Entry>),
+    /// One whose body lies on disk in chunks.
+    Object(Box<recall::Object>),
     /// The fixed answer of a MOCK method.
     Mock,
     /// The endpoint's answer, streamed.

@@ -8,6 +8,7 @@
 mod below;
 mod choice;
 mod key;
+mod object;
 mod refresh;
 pub mod variant;
 mod verdict;
@@ -20,10 +21,12 @@ use sluice_cache::entry::Lifetime;
 use sluice_cache::flight::Asked;
 use sluice_cache::freshness::origin::Grace;
 use sluice_cache::key::KeyWriter;
+use sluice_cache::tier::disk::HEAD;
 use sluice_cache::{Birth, Entry, Epoch, Fingerprint, Found, KeyHasher, KeyRef, Sequence, Turn};
 
 pub use below::OnDisk;
 pub use key::{encoding_class, header_values, query_name, query_values};
+pub use object::{Object, Opened, Opening};
 pub use verdict::{REASONS, Verdict};
 
 use super::authorize::Permit;
@@ -120,6 +123,7 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     let key = variant.as_deref().map_or(key, |bytes| hasher.key(bytes));
     let looked = LookedUp { primary, key, purges };
     let (choice, entry) = match found {
+        found if let Some(verdict) = exchange.opening.refuses(&found) => (Choice::Forward(verdict), None),
         Found::Fresh(entry) => (choice::of_fresh(exchange, rule, wanted, key.fingerprint, &entry), Some(entry)),
         Found::Expired(entry) => (choice::of_expired(exchange, wanted, &entry), Some(entry)),
         Found::Purged => (Choice::Forward(Verdict::Purged { soft: false }), None),
@@ -127,7 +131,12 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     };
     let verdict = match (choice, entry) {
         (Choice::Serve, Some(entry)) => match exchange.permit.take() {
-            Some(permit) => return hit(exchange, rule, entry, &permit),
+            Some(permit) => {
+                let flow = hit(exchange, rule, entry, &permit);
+                // Should it turn out not to be whole, the origin is asked.
+                exchange.permit = matches!(flow, Flow::Answer(Reply::Object(_))).then_some(permit);
+                return flow;
+            }
             None => return Flow::Answer(Reply::Fault(Fault::Internal)),
         },
         (Choice::ServeAndRefetch, Some(entry)) => {
@@ -145,7 +154,7 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
         exchange.ledger.recall = verdict;
         return Flow::Answer(Reply::Fault(Fault::NotCached));
     }
-    if !rule.is_for_all(&exchange.head) {
+    if verdict == Verdict::Busy || !rule.is_for_all(&exchange.head) {
         exchange.stored = None;
         return forward(exchange, rule, verdict);
     }
@@ -282,7 +291,28 @@ fn hit(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>, _: &Per
     if rule.origin.is_some() {
         exchange.dated = Fields::of(entry.head()).has("date");
     }
-    Flow::Answer(Reply::Entry(entry))
+    Flow::Answer(reply(exchange, entry))
+}
+
+#[inline]
+fn reply(exchange: &mut Exchange<'_>, entry: Arc<Entry>) -> Reply {
+    match entry.status() {
+        HEAD => object(exchange, entry),
+        _ => Reply::Entry(entry),
+    }
+}
+
+/// Its body is on disk, wherever its head was.
+#[cold]
+fn object(exchange: &mut Exchange<'_>, entry: Arc<Entry>) -> Reply {
+    if let Verdict::Hit { disk, .. } = &mut exchange.ledger.recall {
+        *disk = true;
+    }
+    if let CacheStatus::Hit { disk, .. } = &mut exchange.cache_status {
+        *disk = true;
+    }
+    // A head that says nothing of its object is of another version's.
+    Object::of(entry).map_or_else(|_| Reply::Fault(Fault::Internal), Reply::Object)
 }
 
 /// Serves it, and leaves what is needed to fetch it anew afterwards.

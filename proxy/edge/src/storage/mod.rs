@@ -13,6 +13,7 @@ mod attempts;
 mod disks;
 mod events;
 mod leftovers;
+mod objects;
 mod opened;
 mod owed;
 mod secret;
@@ -32,6 +33,7 @@ use crate::config::CacheBudget;
 use crate::message::date::Epoch;
 
 pub use disks::{Disks, NotShredded, Wanted};
+pub use objects::{Fill, FillSeat, SendSeat};
 use secret::{SecretError, key_secret};
 pub use shelf::{OWN_STORE, Shelf, Shelved, Shelves, shelves};
 pub use stage_disk::{Looked, StageDisk};

@@ -10,6 +10,7 @@ use sluice_cache::invalidate::{Ban, Bans, Durable, Force, NotDurable, Purge, Tar
 use sluice_cache::tier::disk::{Ack, Pending, Probe, Space};
 use sluice_cache::{Entry, Epoch, KeyHasher, KeyRef};
 
+use super::objects::Filling;
 use super::owed::Owed;
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
@@ -29,6 +30,9 @@ pub struct StageDisk {
     /// When the last of what was stored expires, nanoseconds.
     horizon_ns: AtomicU64,
     late: AtomicU64,
+    pub(super) filling: Filling,
+    objects: AtomicU64,
+    lost: AtomicU64,
 }
 
 /// What a look-up on disk comes to.
@@ -106,10 +110,30 @@ impl StageDisk {
         match tokio::time::timeout(PATIENCE, reading).await {
             Ok(found) => found,
             Err(_) => {
-                self.late.fetch_add(1, Relaxed);
+                self.count_late();
                 None
             }
         }
+    }
+
+    /// A read has taken too long.
+    pub fn count_late(&self) {
+        self.late.fetch_add(1, Relaxed);
+    }
+
+    /// A large object is stored whole.
+    pub fn count_object(&self) {
+        self.objects.fetch_add(1, Relaxed);
+    }
+
+    /// A large object was found, and is not whole any more.
+    pub fn count_lost(&self) {
+        self.lost.fetch_add(1, Relaxed);
+    }
+
+    /// Large objects that were stored, and those that were found and not whole any more.
+    pub fn objects(&self) -> (u64, u64) {
+        (self.objects.load(Relaxed), self.lost.load(Relaxed))
     }
 
     /// Reads that took too long, and were misses.

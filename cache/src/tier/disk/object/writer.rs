@@ -59,6 +59,8 @@ pub struct ObjectWriter {
     length: u64,
     /// Of chunks that wait to be written, the oldest first.
     waiting: VecDeque<Ack>,
+    /// A chunk was not written.
+    failed: bool,
 }
 
 impl ObjectWriter {
@@ -75,7 +77,7 @@ impl ObjectWriter {
         random(&mut id).map_err(|_| ObjectRefused::NoRandom)?;
         let manifest = Manifest::new(ObjectId(id), chunk_bytes, 0);
         let (block, waiting) = (Vec::new(), VecDeque::new());
-        Ok(Self { space, began, size, manifest, number: 0, block, length: 0, waiting })
+        Ok(Self { space, began, size, manifest, number: 0, block, length: 0, waiting, failed: false })
     }
 
     /// Takes the next bytes of the body. Never waits.
@@ -126,6 +128,9 @@ impl ObjectWriter {
 
     /// Chunks are written in their order.
     fn forget_written(&mut self) -> Result<(), ObjectRefused> {
+        if self.failed {
+            return Err(Refused::Failing.into());
+        }
         let mut context = Context::from_waker(Waker::noop());
         while let Some(first) = self.waiting.front_mut() {
             match Pin::new(first).poll(&mut context) {
@@ -135,6 +140,23 @@ impl ObjectWriter {
             }
         }
         Ok(())
+    }
+
+    /// Whether another chunk would be taken.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.waiting.len() < WAITING_LIMIT
+    }
+
+    /// Waits until at most half as many chunks wait as may.
+    pub async fn room(&mut self) {
+        while self.waiting.len() > WAITING_LIMIT / 2 {
+            if let Some(first) = self.waiting.pop_front()
+                && first.await.is_err()
+            {
+                self.failed = true;
+            }
+        }
     }
 
     /// The body has come to its end. Waits until all of it can be found, and gives what its head has to say.
@@ -148,6 +170,7 @@ impl ObjectWriter {
         if !self.block.is_empty() {
             self.queue_chunk()?;
         }
+        self.forget_written()?;
         for ack in std::mem::take(&mut self.waiting) {
             ack.await.map_err(|_| Refused::Failing)?;
         }

@@ -3,7 +3,7 @@
 use sluice_api::{CacheMode, UnauthorizedCacheControl};
 
 use super::Absent::{Empty, Flag, Text, Unset};
-use super::{DAY, Form, Key, Kind, NETWORK, secs};
+use super::{DAY, Form, Key, Kind, NETWORK, TIB, secs};
 
 static DEPLOYMENT: Form =
     Form { name: "letters, digits, '-', '_' and '.', at most 64", pattern: "^[A-Za-z0-9._-]{1,64}$" };
@@ -94,6 +94,18 @@ pub(crate) static METHOD_DERIVED_ANSWERS: Key = Key::new(
     Kind::Flag,
     Unset("the stage's"),
     "Conditional requests, ranges and HEAD are answered from the method's stored answers.",
+);
+pub(crate) static LARGE_OBJECTS: Key = Key::new(
+    "cache_large_objects",
+    Kind::Size(0, TIB),
+    Text("0 B"),
+    "Bodies beyond `[cache] object_size_limit` are kept up to this size, on disk alone: written in chunks while they are sent, and sent from there. At most a quarter of what the stage has of `[cache.disk]`. `0 B`: none. Not under `aws`.",
+);
+pub(crate) static METHOD_LARGE_OBJECTS: Key = Key::new(
+    "cache_large_objects",
+    Kind::Size(0, TIB),
+    Unset("the stage's"),
+    "Up to which size bodies of the method are kept on disk that are too large for memory.",
 );
 pub(crate) static CACHE_STATUSES: Key = Key::new(
     "cache_statuses",

@@ -162,7 +162,7 @@ pub(crate) static OBJECT_SIZE_LIMIT: Key = Key::new(
     "object_size_limit",
     Kind::Size(1, 1024 * MIB),
     Text("1 MiB"),
-    "The largest body that is stored. AWS: 1,048,576 B.",
+    "The largest body that is stored in memory; `cache_large_objects` says what is kept on disk beyond it. AWS: 1,048,576 B.",
 );
 
 pub(crate) static TAG_HEADERS: Key = Key::new(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnetwork::IpNetwork;
 use sluice_api::{CacheMode, MethodSettings, Profile, StatusPattern, UnauthorizedCacheControl};
 
-use super::network;
+use super::{large_objects, network};
 use crate::config::keys::{Key, cache as keys, stage};
 use crate::config::rules;
 use crate::config::table::{Located, Table};
@@ -23,6 +23,7 @@ pub(super) struct CacheKeys {
     stale_if_error: &'static Key,
     early_refresh: &'static Key,
     derived: &'static Key,
+    large: &'static Key,
     statuses: &'static Key,
     encrypted: &'static Key,
     require: &'static Key,
@@ -36,6 +37,7 @@ pub(super) static STAGE: CacheKeys = CacheKeys {
     stale_if_error: &keys::STALE_IF_ERROR,
     early_refresh: &keys::EARLY_REFRESH,
     derived: &keys::DERIVED_ANSWERS,
+    large: &keys::LARGE_OBJECTS,
     statuses: &keys::CACHE_STATUSES,
     encrypted: &keys::CACHE_DATA_ENCRYPTED,
     require: &keys::REQUIRE_AUTHORIZATION,
@@ -48,6 +50,7 @@ pub(super) static METHOD: CacheKeys = CacheKeys {
     stale_if_error: &keys::METHOD_STALE_IF_ERROR,
     early_refresh: &keys::METHOD_EARLY_REFRESH,
     derived: &keys::METHOD_DERIVED_ANSWERS,
+    large: &keys::METHOD_LARGE_OBJECTS,
     statuses: &keys::METHOD_CACHE_STATUSES,
     encrypted: &keys::METHOD_CACHE_DATA_ENCRYPTED,
     require: &keys::METHOD_REQUIRE_AUTHORIZATION,
@@ -56,10 +59,12 @@ pub(super) static METHOD: CacheKeys = CacheKeys {
 
 impl CacheKeys {
     /// Every one of them.
-    pub(super) fn all(&self) -> [&'static Key; 9] {
+    pub(super) fn all(&self) -> [&'static Key; 10] {
         let of_time = [self.mode, self.stale_while_revalidate, self.stale_if_error, self.early_refresh, self.derived];
         let [mode, revalidate, error, early, derived] = of_time;
-        [mode, revalidate, error, early, derived, self.statuses, self.encrypted, self.require, self.strategy]
+        let of_storing = [self.large, self.statuses, self.encrypted];
+        let [large, statuses, encrypted] = of_storing;
+        [mode, revalidate, error, early, derived, large, statuses, encrypted, self.require, self.strategy]
     }
 
     /// Reads them into `settings`, which hold what is above them.
@@ -67,6 +72,9 @@ impl CacheKeys {
         self.read_times(table, settings, profile);
         if table.written(self.statuses).is_some() {
             settings.cache_statuses = statuses(table, self.statuses, profile);
+        }
+        if let Some(large) = large_objects::read(table, self.large, profile) {
+            settings.large_objects = large;
         }
         if let Some(encrypted) = table.flag(self.encrypted) {
             settings.cache_data_encrypted = encrypted;

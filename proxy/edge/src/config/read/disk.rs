@@ -6,6 +6,7 @@ use sluice_cache::seal::{KeyId, Source};
 use sluice_cache::tier::disk::{Config, Reads};
 
 use super::api::Apis;
+use super::large_objects;
 use crate::config::keys::{disk as keys, node as node_keys, stage as stage_keys};
 use crate::config::model::{DiskBudget, Encryption, Node};
 use crate::config::pem;
@@ -84,6 +85,7 @@ pub(super) fn check(node: &Node, apis: &Apis, report: &Report<'_>) {
     if node.cache.encryption.is_none() {
         without_keys(node, apis, report);
     }
+    large_objects::check(node, apis, report);
 }
 
 /// AWS has the keys; here somebody has to give them.

@@ -7,6 +7,7 @@ mod disk;
 mod domain;
 mod http;
 mod integration;
+mod large_objects;
 mod listener;
 mod mock;
 mod node;

@@ -12,7 +12,7 @@ use sluice_api::{
 use super::api::MethodDraft;
 use super::policy::{self, PolicyKeys};
 use super::settings::Rates;
-use super::{cache, cache_key, variables};
+use super::{cache, cache_key, large_objects, variables};
 use crate::config::keys::{Key, api, cache as cache_keys, disk as disk_keys, stage as keys};
 use crate::config::nearest::did_you_mean;
 use crate::config::report::Mark;
@@ -45,6 +45,8 @@ pub(super) struct CacheShare {
     pub(super) memory: Option<u64>,
     /// Some of its entries are to be sealed.
     pub(super) sealed: bool,
+    /// Up to which size its objects may lie on disk alone, wherever that is written.
+    pub(super) large: Vec<Located<u64>>,
 }
 
 impl CacheShare {
@@ -73,7 +75,9 @@ pub(super) fn read_all(
                 if stage.cache_cluster_enabled {
                     let (whole, memory) = (stage.cache_cluster_size, stage.cache_memory);
                     let mut settings = stage.methods.values().chain([&stage.defaults]);
-                    let value = CacheShare { whole, memory, sealed: settings.any(|s| s.cache_data_encrypted) };
+                    let sealed = settings.any(|s| s.cache_data_encrypted);
+                    let large = large_objects::written(&table, profile);
+                    let value = CacheShare { whole, memory, sealed, large };
                     caches.push(Located { at: table.place(&keys::CACHE_CLUSTER_SIZE), value });
                 }
                 stages.insert(name, stage);
@@ -115,6 +119,7 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
         stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::ZERO,
         early_refresh: Duration::ZERO,
+        large_objects: 0,
         derived_answers: profile == Profile::Edge,
         cache_statuses: BTreeMap::new(),
         cache_key_parameters: None,

@@ -55,6 +55,7 @@ impl Compiler<'_> {
             ttl: ttl(settings.cache_ttl),
             statuses: StatusRules::new(rules.map(|(s, time)| StatusRule { statuses: s.range(), ttl: ttl(*time) })),
             object_limit: self.configuration.node.cache.object_size_limit,
+            large_limit: settings.large_objects,
         }
     }
 }

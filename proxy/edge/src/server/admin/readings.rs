@@ -12,7 +12,7 @@ use crate::server::gateway::Gateway;
 /// A stage's cache in one figure.
 type Figure = fn(&StageCache) -> u64;
 
-const FIGURES: [(&str, &str, ReadingKind, Figure); 8] = [
+const FIGURES: [(&str, &str, ReadingKind, Figure); 10] = [
     ("cache_bytes", "Bytes that a stage's cache takes in memory.", ReadingKind::Gauge, |c| c.memory.bytes()),
     ("cache_entries", "Entries of a stage's cache in memory.", ReadingKind::Gauge, |c| c.memory.entries()),
     ("cache_capacity_bytes", "Bytes that a stage's cache may take.", ReadingKind::Gauge, |c| c.memory.capacity()),
@@ -32,6 +32,15 @@ const FIGURES: [(&str, &str, ReadingKind, Figure); 8] = [
     ("cache_disk_reads_late", "Reads from disk that took too long: they were misses.", ReadingKind::Counter, |c| {
         c.disk.late()
     }),
+    ("cache_objects_stored", "Large objects that were brought to disk whole.", ReadingKind::Counter, |c| {
+        c.disk.objects().0
+    }),
+    (
+        "cache_objects_lost",
+        "Large objects that were found, and of which a part was not there any more: they were misses.",
+        ReadingKind::Counter,
+        |c| c.disk.objects().1,
+    ),
 ];
 
 /// Registers all of it.

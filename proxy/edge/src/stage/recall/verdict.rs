@@ -48,6 +48,8 @@ pub enum Verdict {
     UnkeyedCookie,
     /// The key is longer than a key may be.
     KeyTooLong,
+    /// Kept out: it is a large object, and too many of them are being sent from disk.
+    Busy,
     /// Waited for another request's fetch and got its answer.
     Followed,
 }
@@ -66,8 +68,8 @@ impl Verdict {
 
     /// Kept out of the cache by something in the request.
     const fn is_bypass(self) -> bool {
-        use Verdict::{KeyTooLong, UnkeyedAuthorization, UnkeyedBody, UnkeyedCookie};
-        matches!(self, UnkeyedAuthorization | UnkeyedBody | UnkeyedCookie | KeyTooLong)
+        use Verdict::{Busy, KeyTooLong, UnkeyedAuthorization, UnkeyedBody, UnkeyedCookie};
+        matches!(self, UnkeyedAuthorization | UnkeyedBody | UnkeyedCookie | KeyTooLong | Busy)
     }
 
     /// Why a request to a cached method goes forward, by place in [`REASONS`].
@@ -82,6 +84,7 @@ impl Verdict {
             Verdict::UnkeyedCookie => 6,
             Verdict::KeyTooLong => 7,
             Verdict::Purged { .. } => 8,
+            Verdict::Busy => 9,
             Verdict::None | Verdict::Off | Verdict::Denied => return None,
             Verdict::Hit { .. } | Verdict::Stale { .. } | Verdict::Followed => return None,
         })
@@ -111,13 +114,12 @@ impl Verdict {
             Verdict::Purged { .. } => "purged",
             Verdict::Refreshed => "refresh",
             Verdict::Followed => "collapsed",
-            Verdict::UnkeyedAuthorization | Verdict::UnkeyedBody | Verdict::UnkeyedCookie | Verdict::KeyTooLong => {
-                "bypass"
-            }
+            _ if self.is_bypass() => "bypass",
+            _ => return None,
         })
     }
 }
 
 /// Why requests to cached methods go forward.
-pub const REASONS: [&str; 9] =
-    ["uri-miss", "stale", "request", "method", "authorization", "body", "cookie", "key-too-long", "purged"];
+pub const REASONS: [&str; 10] =
+    ["uri-miss", "stale", "request", "method", "authorization", "body", "cookie", "key-too-long", "purged", "busy"];

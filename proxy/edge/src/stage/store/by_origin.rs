@@ -49,7 +49,7 @@ fn lifetime(exchange: &Exchange<'_>, rule: &CachePlan) -> Result<Lifetime, NotSt
     let received = Received { asked_at_ns, came_at_ns: from.came, came_at: came_at(exchange) };
     let terms = origin::judge(&answer, received, rule.grace)?;
     match from.framing {
-        Some(Framing::Length(n)) if n > rule.store.object_limit => Err(NotStored::TooLarge),
+        Some(Framing::Length(n)) if n > rule.store.longest() => Err(NotStored::TooLarge),
         // A part of a body would be served as the whole for as long as it lives.
         _ if from.may_be_cut => Err(NotStored::CloseDelimited),
         _ => Ok(terms.lifetime),

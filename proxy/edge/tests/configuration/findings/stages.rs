@@ -287,6 +287,63 @@ pub(super) const STAGES: &[Case] = &[
         "#
         ),
     ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_large_objects = "10 MiB" # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_large_objects = "1 MiB" # <-
+            [cache.disk]
+            directory = "cache"
+            size = "1 GB"
+        "#
+        ),
+    ),
+    only_aws(
+        "no-effect",
+        Warning,
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_large_objects = "10 MiB" # <-
+            [cache.disk]
+            directory = "cache"
+            size = "1 GB"
+        "#
+        ),
+    ),
+    error(
+        "cache-budget",
+        r#"
+            [[api]]
+            id = "a"
+            profile = "edge"
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_cluster_size = "1 GB"
+            cache_memory = "100 MB"
+            [api.stage.p.method."GET /"]
+            cache_large_objects = "226 MB" # <-
+            [cache.disk]
+            directory = "cache"
+            size = "1 GB"
+        "#,
+    ),
     warning(
         "index-memory",
         mock!(
