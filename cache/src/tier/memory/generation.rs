@@ -135,13 +135,20 @@ impl Generation {
         Some(self.shard(KeyRef { fingerprint, bytes: b"" })?.get(&by)?.key().0.clone())
     }
 
-    /// Asks about every entry of one shard, under its lock, and removes those for which the answer is yes.
-    pub(super) fn purge_if(&self, shard: usize, mut is_purged: impl FnMut(&Stored) -> bool) {
-        let Some(shard) = self.shards.get(shard) else { return };
-        let sweep = pin!(shard.flush_if(|stored: &ByKey<Stored>, (): &()| is_purged(&stored.0)));
-        // It waits for a tier that foyer itself has below, and there is none.
-        let done = purging(|| sweep.poll(&mut Context::from_waker(Waker::noop())));
-        debug_assert!(done.is_ready());
+    /// Every entry of one shard. They are looked at once the shard is free again: others wait for its lock.
+    pub(super) fn all(&self, shard: usize) -> Vec<Stored> {
+        let Some(shard) = self.shards.get(shard) else { return Vec::new() };
+        let mut all = Vec::with_capacity(shard.entries());
+        {
+            let look = pin!(shard.flush_if(|stored: &ByKey<Stored>, (): &()| {
+                all.push(stored.0.clone());
+                false
+            }));
+            // It waits for a tier that foyer itself has below, and there is none.
+            let done = look.poll(&mut Context::from_waker(Waker::noop()));
+            debug_assert!(done.is_ready());
+        }
+        all
     }
 
     pub(super) fn shards(&self) -> usize {

@@ -1,7 +1,8 @@
 //! Looking at every entry in memory: to free what bans cover, and to tell what a purge would take.
 //!
-//! One shard at a time, each under its lock for as long as a pass over its entries takes; look-ups in the other shards go
-//! on. Nothing here is called from a thread that serves requests.
+//! One shard at a time. Its lock is held for as long as it takes to note what is in it; bans and visitors are asked
+//! afterwards, while look-ups go on. What is noted and evicted meanwhile is freed a moment later. Nothing here is called
+//! from a thread that serves requests.
 
 use std::sync::Arc;
 
@@ -64,24 +65,33 @@ impl MemoryTier {
     }
 
     fn sweep_shard(&self, shard: usize, swept: &mut Swept) {
-        self.live.load().purge_if(shard, |stored| {
+        let live = self.live.load();
+        for stored in live.all(shard) {
             let was_expired = stored.is_purged_softly();
-            let Some((entry, coverage)) = self.judge(stored.clone()) else { return false };
-            if coverage == Coverage::Gone || coverage == Coverage::Expired && !was_expired {
-                swept.count(&entry);
+            let Some((entry, coverage)) = self.judge(stored) else { continue };
+            match coverage {
+                Coverage::Gone => self.remove_purged(&live, &entry, swept),
+                Coverage::Expired if !was_expired => swept.count(&entry),
+                _ => {}
             }
-            coverage == Coverage::Gone
-        });
+        }
+    }
+
+    /// Unless a newer one has come into its place.
+    fn remove_purged(&self, live: &Generation, entry: &Entry, swept: &mut Swept) {
+        let there = live.get(entry.key()).and_then(|stored| self.judge(stored));
+        if there.is_some_and(|(_, coverage)| coverage == Coverage::Gone) && live.purge(entry.key()) {
+            swept.count(entry);
+        }
     }
 
     /// Shows every entry of one part that can be found, in no order. There are [`MemoryTier::shards`] parts.
     pub fn visit(&self, shard: usize, mut visit: impl FnMut(&Arc<Entry>)) {
-        self.live.load().purge_if(shard, |stored| {
-            if let Some((entry, Coverage::Clear | Coverage::Expired)) = self.judge(stored.clone()) {
+        for stored in self.live.load().all(shard) {
+            if let Some((entry, Coverage::Clear | Coverage::Expired)) = self.judge(stored) {
                 visit(&entry);
             }
-            false
-        });
+        }
     }
 
     /// Parts that [`MemoryTier::visit`] shows.

@@ -234,3 +234,21 @@ fn a_flush_keeps_the_new_capacity() {
     tier.flush();
     assert_eq!(tier.capacity(), 32 * MIB);
 }
+
+#[test]
+fn entries_can_be_asked_for_and_replaced_while_all_are_looked_at() {
+    let tier = MemoryTier::new(MIB, MIB);
+    for name in ["a", "b", "c"] {
+        store(&tier, name, 10).unwrap();
+    }
+    let mut seen = 0;
+    // Under the shard's lock this would wait for itself.
+    for shard in 0..tier.shards() {
+        tier.visit(shard, |entry| {
+            assert!(matches!(tier.get(entry.key(), 0), Found::Fresh(_)));
+            assert!(tier.insert(Arc::clone(entry), tier.epoch()).is_ok());
+            seen += 1;
+        });
+    }
+    assert_eq!(seen, 3);
+}
