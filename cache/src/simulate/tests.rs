@@ -49,6 +49,29 @@ fn what_may_not_be_stored_never_hits_and_what_does_not_fit_is_evicted() {
 }
 
 #[test]
+fn large_answers_take_more_room() {
+    let hits = |bytes: u64| {
+        let mut simulation = Simulation::new(&[case(MIB, 3600)], 1, Sampling::ALL);
+        (0..2).for_each(|round| (0..64).for_each(|key| simulation.push(&Request { bytes, ..request(round, key, 0) })));
+        simulation.outcomes().first().map_or(0, |outcome| outcome.total().hits)
+    };
+    assert_eq!(hits(1_000), 64);
+    assert!(hits(64 * 1024) < 32, "{}", hits(64 * 1024));
+    assert_eq!(hits(2 * MIB), 0, "one that does not fit is not stored");
+}
+
+#[test]
+fn the_peak_of_a_sample_is_that_of_all() {
+    let peak = |sampling| {
+        let mut simulation = Simulation::new(&[case(1024 * MIB, 3600)], 1, sampling);
+        (0..10_000).for_each(|key| simulation.push(&request(0, key, 0)));
+        simulation.outcomes().first().map_or(0, |outcome| outcome.peak_bytes) as f64
+    };
+    let ratio = peak(Sampling::at_most(2_500, 10_000)) / peak(Sampling::ALL);
+    assert!((0.8..1.2).contains(&ratio), "{ratio}");
+}
+
+#[test]
 fn a_sample_tells_nearly_what_all_keys_tell() {
     let ratio = |sampling| {
         let mut simulation = Simulation::new(&[case(4 * MIB, 3600)], 1, sampling);

@@ -94,6 +94,7 @@ fn a_purge_takes_what_it_covers_and_nothing_else() {
         ),
         (json!({ "everything": true }), &TARGETS),
         (json!({ "tag": "nothing" }), &[]),
+        (json!({ "tag": "KEY-1" }), &[]),
     ] {
         fill(&gateway, &admin, &TARGETS);
         let (status, answer) = admin.post("/sluice/cache/purge", &wish);

@@ -276,6 +276,26 @@ fn a_request_may_want_less_than_what_is_stored() {
 }
 
 #[test]
+fn max_stale_gets_what_is_over_unless_the_origin_forbids_it() {
+    for (control, serves) in [
+        ("max-age=5", true),
+        ("max-age=5, must-revalidate", false),
+        ("s-maxage=5", false),
+        ("no-cache, max-age=5", false),
+    ] {
+        let lines: &'static str = format!("Cache-Control: {control}\r\nAge: 9\r\nETag: \"a\"\r\n").leak();
+        let origin = counting(lines);
+        let gateway = gateway(&origin);
+        assert_eq!(gateway.get("/guarded/a").text(), "answer 0");
+        let stale = gateway.get_with("/guarded/a", "Cache-Control: max-stale=600\r\n");
+        assert_eq!(stale.text() == "answer 0", serves, "{control}: {stale:?}");
+        assert_eq!(says(&stale).starts_with("Sluice; hit; ttl=-"), serves, "{control}: {stale:?}");
+        let little = gateway.get_with("/guarded/a", "Cache-Control: max-stale=1\r\n");
+        assert_ne!(little.text(), "answer 0", "{control}: it is over for longer");
+    }
+}
+
+#[test]
 fn who_may_not_have_entries_replaced_puts_no_load_on_the_origin() {
     let origin = counting("Cache-Control: max-age=60\r\n");
     let gateway = gateway(&origin);

@@ -71,6 +71,26 @@ fn other_verbs_and_broken_lines_are_told() {
 }
 
 #[test]
+fn what_has_expired_reaches_the_origin_too() {
+    // One request each second for 101 seconds, and one fetch each minute.
+    let lines: Vec<String> = (0..=100).map(|second| line(second, "/a", 200)).collect();
+    let report = replayed(None, &lines);
+    let load = |ttl: u64| report.recommended(ttl * SECOND).map(|outcome| report.origin_load(&outcome.total()));
+    assert_eq!(load(60), Some(2.0 / 100.0));
+    assert_eq!(load(3600), Some(1.0 / 100.0));
+    let sampled = Report { one_of: 8, ..report };
+    let total = sampled.recommended(60 * SECOND).map(Outcome::total).unwrap();
+    assert_eq!(sampled.origin_load(&total), 16.0 / 100.0, "each key stands for eight");
+}
+
+#[test]
+fn a_month_of_a_cluster_has_its_price() {
+    let monthly: Vec<String> = CLUSTERS.iter().map(|c| format!("{} {:.2}", c.size, c.monthly())).collect();
+    assert_eq!(monthly[0], "0.5 14.60");
+    assert_eq!(monthly[7], "237 2774.00");
+}
+
+#[test]
 fn it_is_shown_as_text_as_json_and_as_a_drawing() {
     let lines: Vec<String> = (0..600).map(|n| line(n, &format!("/a/{}", n % 7), 200)).collect();
     let report = replayed(None, &lines);

@@ -32,6 +32,7 @@ const LANGUAGES: [&str; 3] = ["X-Lang: de\r\n", "X-Lang: en\r\n", ""];
 struct Rig {
     origin: Recorder,
     disk: Option<tempfile::TempDir>,
+    reads: &'static str,
 }
 
 impl Rig {
@@ -39,18 +40,21 @@ impl Rig {
         let count = AtomicUsize::new(0);
         let origin = Recorder::start(move |request| {
             let n = count.fetch_add(1, SeqCst);
-            let lines = format!(
-                "Cache-Control: max-age=3600\r\nVary: X-Lang\r\nSurrogate-Key: {}\r\n",
-                request.field("x-lang").unwrap_or("none")
-            );
+            let language = request.field("x-lang").unwrap_or("none");
+            let control = match language {
+                "short" => "max-age=1",
+                _ => "max-age=3600",
+            };
+            let lines = format!("Cache-Control: {control}\r\nVary: X-Lang\r\nSurrogate-Key: {language}\r\n");
             Answer::status(200, &lines, format!("answer {n}"))
         });
-        Self { origin, disk: disk.then(|| tempfile::tempdir().unwrap()) }
+        Self { origin, disk: disk.then(|| tempfile::tempdir().unwrap()), reads: "buffered" }
     }
 
     fn start(&self) -> Gateway {
         let disk = self.disk.as_ref().map(|directory| {
-            format!("[cache.disk]\ndirectory = \"{}\"\nsize = \"1 GB\"\n", directory.path().display())
+            let (directory, reads) = (directory.path().display(), self.reads);
+            format!("[cache.disk]\ndirectory = \"{directory}\"\nsize = \"1 GB\"\nreads = \"{reads}\"\n")
         });
         let size = match &disk {
             Some(_) => "cache_cluster_size = \"128 MiB\"\ncache_memory = \"2 MiB\"",
@@ -127,18 +131,35 @@ fn a_soft_purge_of_the_key_expires_all_variants() {
 
 #[test]
 fn variants_are_found_on_disk_after_a_restart() {
-    let rig = Rig::new(true);
-    let gateway = rig.start();
-    let before = all(&gateway);
-    let gateway = rig.restart(gateway, 4.0);
-    for (lines, body) in LANGUAGES.iter().zip(&before) {
-        let answer = gateway.get_with("/a", lines);
-        assert_eq!(answer.text(), body, "{answer:?}");
-        assert!(says(&answer).ends_with("; detail=disk"), "{answer:?}");
-        let again = gateway.get_with("/a", lines);
-        assert!(says(&again).starts_with("Sluice; hit") && !says(&again).contains("disk"), "{again:?}");
+    for reads in ["buffered", "direct"] {
+        let rig = Rig { reads, ..Rig::new(true) };
+        let gateway = rig.start();
+        let before = all(&gateway);
+        let gateway = rig.restart(gateway, 4.0);
+        for (lines, body) in LANGUAGES.iter().zip(&before) {
+            let answer = gateway.get_with("/a", lines);
+            assert_eq!(answer.text(), body, "{reads}: {answer:?}");
+            assert!(says(&answer).ends_with("; detail=disk"), "{reads}: {answer:?}");
+            let again = gateway.get_with("/a", lines);
+            assert!(says(&again).starts_with("Sluice; hit") && !says(&again).contains("disk"), "{reads}: {again:?}");
+        }
+        assert_eq!(rig.origin.count(), 3);
     }
-    assert_eq!(rig.origin.count(), 3);
+}
+
+#[test]
+fn what_leads_to_variants_on_disk_lives_as_long_as_the_last_of_them() {
+    const SHORT: &str = "X-Lang: short\r\n";
+    for reads in ["buffered", "direct"] {
+        let rig = Rig { reads, ..Rig::new(true) };
+        let gateway = rig.start();
+        let (long, _) = (gateway.get_with("/a", LANGUAGES[0]), gateway.get_with("/a", SHORT));
+        let asked = format!("{SHORT}Cache-Control: only-if-cached\r\n");
+        eventually("one is over", || gateway.get_with("/a", &asked).status == 504);
+        let gateway = rig.restart(gateway, 3.0);
+        let found = gateway.get_with("/a", LANGUAGES[0]);
+        assert_eq!(found.text(), long.text(), "{reads}: {found:?}");
+    }
 }
 
 #[test]
