@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod run;
+mod told;
 pub mod upgrade;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::told;
 use crate::config::{Admin, Configuration};
 use crate::demo::Demo;
 use crate::observe::admin::{AdminServer, Options};
@@ -49,7 +50,7 @@ impl Run {
         match self.serve(&configuration) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("sluice: {error:#}");
+                eprintln!("sluice: {}", told::told(&error));
                 ExitCode::FAILURE
             }
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::told;
 use crate::config::Configuration;
 use crate::server::upgrade::request;
 
@@ -30,7 +31,7 @@ impl Upgrade {
                 ExitCode::SUCCESS
             }
             Err(error) => {
-                eprintln!("sluice: no upgrade: {error:#}");
+                eprintln!("sluice: no upgrade: {}", told::told(&error));
                 ExitCode::FAILURE
             }
         }

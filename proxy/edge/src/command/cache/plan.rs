@@ -45,6 +45,9 @@ pub struct CachePlan {
 /// Lines that cannot be read are shown up to here.
 const COMPLAINTS: u64 = 5;
 
+/// What gzip's files begin with (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 impl CachePlan {
     /// Reads, replays, prints.
     pub fn run(&self) -> ExitCode {
@@ -82,7 +85,12 @@ impl CachePlan {
         };
         let bar = bar(length, "reading {bar:32} {bytes} of {total_bytes}");
         let mut log = Log::new(configuration);
-        lines(BufReader::new(bar.wrap_read(input)), |text| {
+        let mut input = BufReader::new(bar.wrap_read(input));
+        if input.fill_buf()?.starts_with(&GZIP) {
+            bar.finish_and_clear();
+            return Err(io::Error::other("it is compressed; unpack it: zcat FILE | sluice cache plan --log -"));
+        }
+        lines(input, |text| {
             if let Err(error) = log.read(text)
                 && log.counts().unreadable <= COMPLAINTS
             {
@@ -192,6 +200,8 @@ mod tests {
         let report = plan.report().unwrap();
         let outcome = report.recommended(60_000_000_000).unwrap();
         assert_eq!((outcome.total().hits, report.counts.unreadable), (1, 1));
+        std::fs::write(file.path(), b"\x1f\x8b\x08\0").unwrap();
+        assert!(plan.report().unwrap_err().contains("zcat"));
         assert!(CachePlan { log: "/nowhere".into(), ..plan }.report().is_err());
     }
 }

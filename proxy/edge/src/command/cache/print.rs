@@ -61,7 +61,11 @@ pub(super) fn purged(done: &Value, verb: &str) -> String {
     let line = |cache: &Value| {
         let number = |name: &str| cache.get(name).and_then(Value::as_u64).unwrap_or_default();
         let (entries, size) = (entries(number("entries")), show_size(number("bytes")));
-        format!("{}/{}: {entries} {verb}, {size}\n", text(cache, "api"), text(cache, "stage"))
+        let below = match cache.get("disk") {
+            Some(Value::Bool(true)) => format!(" in memory; on disk they are {verb} too"),
+            _ => String::new(),
+        };
+        format!("{}/{}: {entries} {verb}, {size}{below}\n", text(cache, "api"), text(cache, "stage"))
     };
     caches.iter().map(line).collect()
 }
@@ -130,6 +134,15 @@ mod tests {
         assert!(lines[0].starts_with("CACHE      ENTRIES") && lines[1].starts_with("pets/prod       12"), "{table}");
         assert!(lines[1].contains("75.0 %") && lines[1].contains("1 KiB"), "{table}");
         assert_eq!(lines[0].len(), lines[1].len());
+    }
+
+    #[test]
+    fn a_purge_says_what_it_has_counted() {
+        let of =
+            |disk: bool| json!({ "purged": [{ "api": "a", "stage": "s", "entries": 2, "bytes": 1024, "disk": disk }] });
+        assert_eq!(purged(&of(false), "purged"), "a/s: 2 entries purged, 1 KiB\n");
+        let told = "a/s: 2 entries expired, 1 KiB in memory; on disk they are expired too\n";
+        assert_eq!(purged(&of(true), "expired"), told);
     }
 
     #[test]

@@ -151,6 +151,7 @@ fn carry_out(gateway: &Gateway, aims: &[Aim<'_>], force: Force) -> AdminResponse
         tracing::info!(api = %cached.api.id, stage = %cached.stage.name, entries = swept.entries, "purged");
         caches.push(json!({
             "api": cached.api.id, "stage": cached.stage.name, "entries": swept.entries, "bytes": swept.bytes,
+            "disk": cached.cache.disk.is_open(),
         }));
     }
     match lost {
