@@ -74,6 +74,10 @@ audit: ## Licences, sources and duplicates of all dependencies; advisories where
 	@if cargo deny --locked fetch db; then cargo deny --locked --offline check advisories; \
 	else echo "audit: advisories are not checked, for their database cannot be fetched" >&2; fi
 
+.PHONY: fuzz
+fuzz: needs ## Fuzz everything that reads strangers' bytes, each for FUZZ_SECONDS (30)
+	proxy/fuzz/run
+
 .PHONY: bench
 bench: needs ## Benchmarks of the parts
 	cargo bench --locked -p sluice-benches

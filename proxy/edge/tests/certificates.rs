@@ -181,6 +181,40 @@ fn name_and_host_must_be_the_same_where_one_is_guarded() {
     }
 }
 
+/// Streams of one HTTP/2 connection, each for another host: those for a guarded one are refused, and the connection goes on.
+#[test]
+fn the_same_holds_for_each_stream_of_http_2() {
+    let (authority, gateway) = scene();
+    let known = authority.client(Some((gateway.directory(), "client.test")));
+    let (one, guarded) = (["200", "421", "421", "200", "200"], ["421", "200", "200", "421", "421"]);
+    let hosts = ["one.test", "guarded.test", "GUARDED.test:443", "x.wild.test", "one.test"];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (name, expected) in [("one.test", one), ("guarded.test", guarded)] {
+        let statuses = runtime.block_on(ask_over_http2(&gateway, &known, name, &hosts));
+        assert_eq!(statuses, expected, "{name}");
+    }
+}
+
+async fn ask_over_http2(gateway: &Gateway, client: &ClientConfig, name: &str, hosts: &[&str]) -> Vec<String> {
+    let mut client = client.clone();
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let tcp = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let tls = tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, tcp).await.unwrap();
+    let (mut requests, connection) = h2::client::handshake(tls).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let mut statuses = Vec::new();
+    for host in hosts {
+        let request = http::Request::get(format!("https://{host}/")).body(()).unwrap();
+        requests = requests.ready().await.unwrap();
+        let answer = requests.send_request(request, true).unwrap().0.await.unwrap();
+        statuses.push(answer.status().as_str().to_owned());
+    }
+    drop(requests);
+    driver.await.unwrap().unwrap();
+    statuses
+}
+
 #[test]
 fn a_session_goes_on_where_nobody_is_asked_for_a_certificate() {
     let (authority, gateway) = scene();

@@ -17,6 +17,7 @@ use std::process::Command;
 
 use support::admin::ADMIN;
 use support::{Gateway, Recorder};
+use tempfile::TempDir;
 
 /// An API with a mock and a cached, a failing and a refusing method.
 const OBSERVED: &str = r#"
@@ -47,8 +48,12 @@ throttling_burst_limit = 3
 "#;
 
 fn gateway(origin: &Recorder, top: &str) -> Gateway {
+    gateway_in(tempfile::tempdir().unwrap(), origin, top)
+}
+
+fn gateway_in(directory: TempDir, origin: &Recorder, top: &str) -> Gateway {
     let text = OBSERVED.replace("@TOP@", &format!("{top}{ADMIN}")).replace("@ORIGIN@", &origin.address().to_string());
-    Gateway::start(&text)
+    Gateway::start_in(directory, &text)
 }
 
 fn signal(gateway: &Gateway, name: &str) {

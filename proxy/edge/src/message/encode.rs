@@ -181,7 +181,7 @@ impl ResponseHead<'_> {
         let id = self.variable.request_id;
         sink.field(OwnField::RequestId, &id.text());
         if self.variable.apigw_id {
-            sink.field(OwnField::ApigwId, &apigw_id(id));
+            sink.field(OwnField::ApigwId, &id.extended());
         }
         if let Some(age) = self.variable.age {
             let mut digits = [0; 20];
@@ -303,16 +303,6 @@ fn status_line(out: &mut Vec<u8>, status: u16) {
     out.push(b' ');
     out.extend_from_slice(reason.as_bytes());
     out.extend_from_slice(b"\r\n");
-}
-
-/// AWS's extended request id has 16 characters of base64 that end in `=`; ours come from the request id.
-fn apigw_id(id: RequestId) -> [u8; 16] {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = [b'='; 16];
-    for (i, to) in text.iter_mut().take(15).enumerate() {
-        *to = DIGITS.get((id.0 >> (i * 6)) as usize & 63).copied().unwrap_or(b'A');
-    }
-    text
 }
 
 #[cfg(test)]

@@ -23,6 +23,17 @@ impl RequestId {
         text
     }
 
+    /// AWS's extended request id, sent as `x-amz-apigw-id`: 16 characters of base64 that end in `=`. Ours come from the
+    /// request id.
+    pub fn extended(self) -> [u8; 16] {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut text = [b'='; 16];
+        for (i, to) in text.iter_mut().take(15).enumerate() {
+            *to = DIGITS.get((self.0 >> (i * 6)) as usize & 63).copied().unwrap_or(b'A');
+        }
+        text
+    }
+
     /// A client's `x-amzn-RequestId`; `None` unless it is a UUID in the usual form.
     pub fn parse(text: &[u8]) -> Option<Self> {
         if text.len() != 36 {

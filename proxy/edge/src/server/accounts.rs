@@ -136,6 +136,9 @@ pub fn note_not_stored(reason: NotStored) {
 fn log(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Account, latency_ns: u64) {
     let head = &exchange.head;
     let method = exchange.route.and_then(|r| plan.method(r));
+    // Both may be known where no method is.
+    let api = exchange.api.and_then(|api| plan.apis.get(api as usize));
+    let stage = api.zip(exchange.stage).and_then(|(api, stage)| api.stages.get(stage as usize));
     let fault = match exchange.reply {
         Reply::Fault(fault) => Some(rescue::rescue(fault, None)),
         _ => None,
@@ -144,7 +147,6 @@ fn log(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Accou
     let record = AccessRecord {
         time_us: exchange.now.wall_micros,
         request_id: exchange.request_id.0,
-        extended_request_id: None,
         source_ip: exchange.client,
         method: std::str::from_utf8(head.method()).unwrap_or("-"),
         protocol: head.version.as_str(),
@@ -154,9 +156,9 @@ fn log(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Accou
         user_agent: head.value(crate::message::field::FieldKind::UserAgent),
         trace_id: head.value(crate::message::field::FieldKind::XAmznTraceId),
         account_id: Some(&plan.account_id),
-        api_id: method.map(|(api, ..)| &*api.id),
-        stage: method.map(|(_, stage, _)| &*stage.name),
-        deployment_id: method.and_then(|(_, stage, _)| stage.deployment_id.as_deref()),
+        api_id: api.map(|api| &*api.id),
+        stage: stage.map(|stage| &*stage.name),
+        deployment_id: stage.and_then(|stage| stage.deployment_id.as_deref()),
         resource_id: None,
         resource_path: method.map(|(_, _, m)| &*m.path),
         base_path: None,

@@ -6,7 +6,7 @@ mod dry_run;
 mod keys;
 mod readings;
 mod shred;
-mod wish;
+pub mod wish;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -43,6 +43,14 @@ impl BodyWatch {
         Ok(())
     }
 
+    /// Bytes of the body that are still to come, where its length was stated.
+    pub const fn rest(&self) -> u64 {
+        match self.rest {
+            Rest::Length(bytes) => bytes,
+            Rest::Chunks(_) => 0,
+        }
+    }
+
     /// Something came behind the body.
     pub const fn is_beyond(&self) -> bool {
         self.beyond

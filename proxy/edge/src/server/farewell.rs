@@ -4,7 +4,6 @@
 //! gateway ends its own direction, and reads what still comes away until the client ends the other.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use tokio::io::Interest;
@@ -40,7 +39,7 @@ async fn read_away(tcp: &TcpStream) {
 /// How often a client is looked at that has sent something behind its request.
 const LOOK: Duration = Duration::from_millis(500);
 /// The longest `close_notify` of TLS, bytes: a record's head, nonce, alert and tag. No request is as short.
-const CLOSE_NOTIFY: usize = 40;
+const CLOSE_NOTIFY: u64 = 40;
 
 /// What shows whether a client has left.
 #[derive(Debug)]
@@ -49,6 +48,8 @@ pub struct Sight<'s> {
     pub tcp: &'s TcpStream,
     /// TLS runs over it.
     pub tls: bool,
+    /// Bytes of the request's own body that nobody has read yet, as far as that is known; 0 under TLS.
+    pub own: u64,
 }
 
 impl Sight<'_> {
@@ -66,11 +67,10 @@ impl Sight<'_> {
         }
     }
 
-    /// More than a farewell has come and was not read.
+    /// More than a farewell, or the rest of the request, has come and was not read.
     fn unread(&self) -> bool {
-        let mut bytes = [MaybeUninit::uninit(); CLOSE_NOTIFY + 1];
-        let farewell = if self.tls { CLOSE_NOTIFY } else { 0 };
-        socket2::SockRef::from(self.tcp).peek(&mut bytes).is_ok_and(|count| count > farewell)
+        let expected = if self.tls { CLOSE_NOTIFY } else { self.own };
+        rustix::io::ioctl_fionread(self.tcp).is_ok_and(|count| count > expected)
     }
 }
 

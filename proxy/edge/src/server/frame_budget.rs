@@ -2,13 +2,21 @@
 //!
 //! The `h2` crate bounds streams, heads, and resets of streams that nobody has seen yet. It answers every PING and every
 //! SETTINGS, and takes empty DATA frames and resets of what was answered for nothing. Here all such frames are counted
-//! together, as they are read: heads, data and window updates, which stand in a proportion to something, are not.
+//! together, as they are read. Heads and data bring something; window updates do where they follow what was sent, and are
+//! counted with the others where they do not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Frames of this kind that a connection may bring in a second.
 pub const BUDGET: u32 = 1_000;
+/// Bytes sent to the client that earn it a window update. One with every frame of DATA, for stream and connection both, is
+/// usual; this covers it for frames of a few dozen bytes.
+const BYTES_PER_UPDATE: u64 = 32;
+/// The same for each request: a client may widen the window of every stream.
+const PER_REQUEST: u64 = 2 * BYTES_PER_UPDATE;
+/// What may be earned ahead, bytes: 65,536 window updates.
+const EARNED_MOST: u64 = 65_536 * BYTES_PER_UPDATE;
 /// Nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 /// The client's preface (RFC 9113 §3.4), bytes.
@@ -58,6 +66,8 @@ pub struct FrameBudget {
     /// Bytes of a payload, or of the preface, that are still to come.
     payload: u32,
     spent: u32,
+    /// What window updates may answer to, bytes.
+    earned: u64,
     /// When this second began, by the monotonic clock, nanoseconds.
     second: u64,
 }
@@ -65,12 +75,17 @@ pub struct FrameBudget {
 impl FrameBudget {
     /// For a connection from its first byte on.
     pub const fn new(conduct: Arc<Conduct>) -> Self {
-        Self { conduct, header: [0; HEADER], have: 0, payload: PREFACE, spent: 0, second: 0 }
+        Self { conduct, header: [0; HEADER], have: 0, payload: PREFACE, spent: 0, earned: 0, second: 0 }
     }
 
     /// What the connection's owner looks at.
     pub const fn conduct(&self) -> &Arc<Conduct> {
         &self.conduct
+    }
+
+    /// So many bytes were sent to the client.
+    pub fn sent(&mut self, bytes: usize) {
+        self.earned = self.earned.saturating_add(bytes as u64).min(EARNED_MOST);
     }
 
     /// Looks at what was read at `now`, by the monotonic clock.
@@ -99,11 +114,29 @@ impl FrameBudget {
             self.have = 0;
             let [a, b, c, kind, flags, ..] = self.header;
             self.payload = u32::from_be_bytes([0, a, b, c]);
-            if is_idle(kind, flags, self.payload) {
+            if self.is_for_nothing(kind, flags) {
                 self.spend(now());
             }
         }
         rest
+    }
+
+    fn is_for_nothing(&mut self, kind: u8, flags: u8) -> bool {
+        match kind {
+            DATA => flags & END_STREAM == 0 && (self.payload == 0 || flags & PADDED != 0 && self.payload <= PADDING),
+            HEADERS => {
+                self.sent(PER_REQUEST as usize);
+                false
+            }
+            WINDOW_UPDATE => match self.earned.checked_sub(BYTES_PER_UPDATE) {
+                Some(rest) => {
+                    self.earned = rest;
+                    false
+                }
+                None => true,
+            },
+            _ => true,
+        }
     }
 
     fn spend(&mut self, now: u64) {
@@ -114,14 +147,6 @@ impl FrameBudget {
         if self.spent > BUDGET {
             self.conduct.overspent.store(true, Relaxed);
         }
-    }
-}
-
-const fn is_idle(kind: u8, flags: u8, length: u32) -> bool {
-    match kind {
-        DATA => flags & END_STREAM == 0 && (length == 0 || flags & PADDED != 0 && length <= PADDING),
-        HEADERS | WINDOW_UPDATE => false,
-        _ => true,
     }
 }
 
@@ -169,6 +194,24 @@ mod tests {
             [(HEADERS, 4, 30), (DATA, 0, 1), (DATA, END_STREAM, 0), (DATA, PADDED, 300), (WINDOW_UPDATE, 0, 4)]
         {
             assert!(passes(3 * BUDGET, kind, flags, payload), "{kind}");
+        }
+    }
+
+    /// Whether so many window updates pass in one second, after so many bytes were sent.
+    fn updates_pass(count: u64, sent: u64) -> bool {
+        let mut budget = FrameBudget::new(Arc::default());
+        budget.follow(&[0; PREFACE as usize], || 0);
+        budget.sent(sent as usize);
+        (0..count).for_each(|_| budget.follow(&frame(WINDOW_UPDATE, 0, 4), || SECOND));
+        !budget.conduct().is_overspent()
+    }
+
+    #[test]
+    fn window_updates_are_counted_beyond_what_was_sent() {
+        let budget = u64::from(BUDGET);
+        for (sent, allowed) in [(0, budget), (31, budget), (3200, budget + 100), (u64::MAX, budget + 65_536)] {
+            assert!(updates_pass(allowed, sent), "{allowed} for {sent}");
+            assert!(!updates_pass(allowed + 1, sent), "{allowed} for {sent}");
         }
     }
 

@@ -23,6 +23,7 @@ use super::frame_budget::Conduct;
 use super::lane::DRAINING;
 use super::patience::{Alarm, within};
 use super::pingora_head;
+use crate::integration::http::CallError;
 use crate::message::date::Now;
 use crate::message::encode::{Framing, ResponseHead};
 use crate::message::head::{Head, Version};
@@ -347,14 +348,17 @@ async fn travel(session: HttpSession, mut trip: Trip, stop: Stop, _open: Arc<()>
         session,
     };
     // A stream that was reset looks as if its body were empty, and is no whole request.
-    let reset = trip.length == BodyLength::Empty && down.session.read_body_bytes().await.is_err();
-    let arrival = match stop {
-        Stop::Waiting(_) if reset => {
-            trip.fail(Fault::Refused(Refusal::Malformed));
+    let reset = match trip.length {
+        BodyLength::Empty => down.session.read_body_bytes().await.err(),
+        _ => None,
+    };
+    let arrival = match (stop, reset) {
+        (Stop::Waiting(_), Some(reset)) => {
+            trip.fail(CallError::Client(broken(reset)).fault());
             trip.deliver(None, &mut down).await
         }
-        Stop::Answered => trip.deliver(None, &mut down).await,
-        Stop::Waiting(need) => drive(trip, need, &mut down).await,
+        (Stop::Answered, _) => trip.deliver(None, &mut down).await,
+        (Stop::Waiting(need), None) => drive(trip, need, &mut down).await,
     };
     if arrival == Arrival::Broken {
         // A reset drops what waits: what has been sent goes first, as over HTTP/1.1.
@@ -423,6 +427,12 @@ impl Downstream for Http2Downstream {
     }
 }
 
+/// A stream that the client has reset, or whose connection is gone, is told from one that its frames broke.
 fn broken(error: Box<pingora_core::Error>) -> io::Error {
-    io::Error::other(error.to_string())
+    let cause = error.cause.as_deref().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    let kind = match cause.is_some_and(|cause| cause.is_remote() || cause.is_io()) {
+        true => io::ErrorKind::ConnectionReset,
+        false => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error.to_string())
 }

@@ -323,7 +323,12 @@ impl Downstream for SessionDownstream {
 fn broken(error: Box<pingora_core::Error>) -> io::Error {
     let kind = match error.etype() {
         ErrorType::ReadTimedout | ErrorType::WriteTimedout => io::ErrorKind::TimedOut,
-        _ => io::ErrorKind::Other,
+        ErrorType::ConnectionClosed => io::ErrorKind::UnexpectedEof,
+        _ => of_system(&error).map_or(io::ErrorKind::Other, io::Error::kind),
     };
     io::Error::new(kind, error.to_string())
+}
+
+fn of_system(error: &Error) -> Option<&io::Error> {
+    error.cause.as_deref()?.downcast_ref()
 }

@@ -321,6 +321,14 @@ impl<S: Transport> EdgeStream<S> {
         }
     }
 
+    /// What is sent over HTTP/2 may be followed by window updates.
+    #[inline]
+    fn note_taken(&mut self, polled: &Poll<io::Result<usize>>) {
+        if let (Some(Watch::Frames(budget)), Poll::Ready(Ok(count))) = (self.watch.as_deref_mut(), polled) {
+            budget.sent(*count);
+        }
+    }
+
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.is_waiting() {
             let (transport, waiting) =
@@ -358,6 +366,7 @@ impl<S: Transport> AsyncWrite for EdgeStream<S> {
             return self.transport().poll_write(cx, buf);
         }
         let polled = self.poll_send(cx, &[IoSlice::new(buf)]);
+        self.note_taken(&polled);
         self.unless_deaf(polled, cx)
     }
 
@@ -371,6 +380,7 @@ impl<S: Transport> AsyncWrite for EdgeStream<S> {
             return self.transport().poll_write_vectored(cx, bufs);
         }
         let polled = self.poll_send(cx, bufs);
+        self.note_taken(&polled);
         self.unless_deaf(polled, cx)
     }
 
@@ -403,10 +413,13 @@ impl<S: Transport> AsyncWrite for EdgeStream<S> {
 
 impl<S: Transport> Seen for EdgeStream<S> {
     fn sight(&self) -> Option<Sight<'_>> {
-        if matches!(self.watch.as_deref(), Some(Watch::Body(watch)) if watch.is_beyond()) {
-            return None;
-        }
-        self.transport.tcp().map(|tcp| Sight { tcp, tls: self.tls().is_some() })
+        let own = match self.watch.as_deref() {
+            Some(Watch::Body(watch)) if watch.is_beyond() => return None,
+            Some(Watch::Body(watch)) => watch.rest(),
+            _ => 0,
+        };
+        let tls = self.tls().is_some();
+        self.transport.tcp().map(|tcp| Sight { tcp, tls, own: if tls { 0 } else { own } })
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Exchange<'b> {
     pub at: usize,
     /// Place of the API that it names, whether or not it reaches a method there.
     pub api: Option<u32>,
+    /// Place of that API's stage, likewise.
+    pub stage: Option<u32>,
     /// What it reached.
     pub route: Option<Route>,
     /// The path behind base path and stage.
@@ -133,6 +135,7 @@ impl<'b> Exchange<'b> {
             request_id,
             at: 0,
             api: None,
+            stage: None,
             route: None,
             path: Span::default(),
             captures: Captures::new(),
@@ -171,6 +174,7 @@ impl<'b> Exchange<'b> {
             request_id: self.request_id,
             at: self.at,
             api: self.api,
+            stage: self.stage,
             route: self.route,
             path: self.path,
             captures: self.captures,

@@ -130,6 +130,7 @@ fn route(exchange: &mut Exchange<'_>, plan: &Plan, place: Place) -> Result<(Rout
         Some(stage) => (stage, place.path),
         None => stage_segment(api, bytes, place.path).ok_or(Verdict::NoStage)?,
     };
+    exchange.stage = Some(stage);
     let verb = effective_verb(exchange, api).ok_or(Verdict::NoMethod)?;
     exchange.head.verb = Some(verb);
     let bytes = exchange.head.bytes();

@@ -70,12 +70,13 @@ pub fn context_names() -> Vec<&'static str> {
 
 type Read = for<'r> fn(&'r Request<'_>) -> Option<Cow<'r, str>>;
 
-const CONTEXT: [(&str, Read); 14] = [
+const CONTEXT: [(&str, Read); 15] = [
     ("accountId", |r| Some(Cow::Borrowed(&r.plan.account_id))),
     ("apiId", |r| Some(Cow::Borrowed(&r.api.id))),
     ("deploymentId", |r| r.stage.deployment_id.as_deref().map(Cow::Borrowed)),
     ("domainName", |r| text(r.host())),
     ("domainPrefix", |r| text(r.host().split(|b| *b == b'.').next().unwrap_or_default())),
+    ("extendedRequestId", |r| text(&r.exchange.request_id.extended()).map(|id| Cow::Owned(id.into_owned()))),
     ("httpMethod", |r| text(r.exchange.head.method())),
     ("identity.sourceIp", |r| Some(Cow::Owned(r.exchange.client.to_string()))),
     ("identity.userAgent", |r| r.exchange.head.value(FieldKind::UserAgent).and_then(text)),

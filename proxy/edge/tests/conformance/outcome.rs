@@ -140,7 +140,9 @@ fn logged(way: Way, mut line: Value) -> Value {
         fields["integrationError"] = "refused".into();
     }
     let mut take = |name: &str| fields.remove(name).unwrap_or_default();
-    for name in ["requestId", "requestTime", "requestTimeEpoch", "responseLatency", "integrationLatency"] {
+    for name in
+        ["requestId", "extendedRequestId", "requestTime", "requestTimeEpoch", "responseLatency", "integrationLatency"]
+    {
         take(name);
     }
     take("requestTimeEpochMicros");

@@ -1,10 +1,12 @@
 //! Clients that leave before they are answered.
 
+use std::io::Read;
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use super::support::http2::Http2;
-use super::support::{Answer, Client, Gate, Gateway, Recorder, eventually, tls};
-use super::{ENDINGS, before};
+use super::support::{Answer, Client, Gate, Gateway, PATIENCE, Recorder, eventually, tls};
+use super::{ENDINGS, before, gateway};
 
 /// One place in flight, and a log in which each request is its path and status.
 const TOP: &str = r#"
@@ -99,6 +101,109 @@ fn under_tls_too() {
     drop(client);
     eventually("the call is given up", || given_up.lock().unwrap().len() == 1);
     logged(&gateway, "/plain/x 499");
+}
+
+/// An origin that lets everybody connect and never says a word of TLS.
+fn mute() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("https://{}", listener.local_addr().unwrap());
+    (listener, uri)
+}
+
+/// The next connection to it, and when the gateway gives it up.
+fn until_given_up(listener: &TcpListener) {
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut hello = Vec::new();
+    stream.read_to_end(&mut hello).unwrap();
+}
+
+#[test]
+fn who_leaves_while_a_connection_is_made_takes_it_along() {
+    for more in
+        ["retries = 1, connect_timeout = \"25s\"", "retries = 1, connect_timeout = \"25s\", http_version = \"2\""]
+    {
+        let (listener, uri) = mute();
+        let gateway = gateway(TOP, &uri, more);
+        let mut gone = gateway.connect();
+        gone.request("GET", "/plain/closed", "");
+        let waits = || eventually("it is in flight", || gateway.get("/mock").status == 429);
+        waits();
+        drop(gone);
+        logged(&gateway, "/plain/closed 499");
+
+        for (path, length) in [("/plain/upload", 5), ("/plain/part", 6)] {
+            let mut upload = gateway.connect();
+            upload.request("POST", path, &format!("Content-Length: {length}\r\n"));
+            waits();
+            upload.send("hello");
+            drop(upload);
+            logged(&gateway, &format!("{path} 499"));
+        }
+
+        let head = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/plain/reset")];
+        let mut client = Http2::connect(gateway.address());
+        client.head(1, &head, true);
+        waits();
+        client.reset(1);
+        logged(&gateway, "/plain/reset 499");
+        assert_eq!(gateway.get("/mock").status, 200, "its place is free");
+        if !more.contains("http_version") {
+            (0..4).for_each(|_| until_given_up(&listener));
+        }
+        listener.set_nonblocking(true).unwrap();
+        let once_more = (0..).map_while(|_| listener.accept().ok()).count();
+        assert!(once_more <= usize::from(more.contains("http_version")), "nothing is tried again for nobody");
+    }
+}
+
+/// Part of a body, and then nothing more: by the end of the client's direction, of the connection, or a reset.
+#[test]
+fn who_breaks_off_an_upload_has_left() {
+    let (origin, _) = silent();
+    let gateway = before(&origin, TOP);
+    let chunks = "Transfer-Encoding: chunked\r\n";
+    for (path, framing, part) in [
+        ("/plain/length", "Content-Length: 10\r\n", "hello"),
+        ("/plain/chunk", chunks, "5\r\nhel"),
+        ("/plain/chunks", chunks, "5\r\nhello\r\n"),
+        ("/plain/trailers", chunks, "5\r\nhello\r\n0\r\nA: b\r\n"),
+    ] {
+        for how in ["end", "close", "reset"] {
+            let mut client = gateway.connect();
+            client.request("POST", &format!("{path}/{how}"), framing).send(part);
+            eventually("it is in flight", || gateway.get("/mock").status == 429);
+            match how {
+                "end" => assert!(client.end().is_closed(), "nobody answers who has hung up"),
+                "reset" => socket2::SockRef::from(client.stream()).set_linger(Some(std::time::Duration::ZERO)).unwrap(),
+                _ => {}
+            }
+            drop(client);
+            eventually("its place is free", || gateway.get("/mock").status == 200);
+        }
+    }
+    for path in ["length", "chunk", "chunks", "trailers"] {
+        for how in ["end", "close", "reset"] {
+            logged(&gateway, &format!("/plain/{path}/{how} 499"));
+        }
+    }
+    assert_eq!(origin.count(), 0, "no whole request came");
+}
+
+#[test]
+fn who_resets_a_stream_in_the_middle_of_its_upload_has_left() {
+    let (origin, _) = silent();
+    let gateway = before(&origin, TOP);
+    let head = |path| [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", path)];
+    let mut client = Http2::connect(gateway.address());
+    client.head(1, &head("/plain/reset"), false).data(1, "hello", false);
+    eventually("it is in flight", || gateway.get("/mock").status == 429);
+    client.reset(1);
+    logged(&gateway, "/plain/reset 499");
+    client.head(3, &head("/plain/gone"), false).data(3, "hello", false);
+    eventually("it is in flight", || gateway.get("/mock").status == 429);
+    drop(client);
+    logged(&gateway, "/plain/gone 499");
 }
 
 /// Who has asked for more still waits for it; what came is answered, and all of it.

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::scene;
-use super::support::{Gateway, PATIENCE, Recorder};
+use super::support::{Answer, Gateway, PATIENCE, Recorder};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -13,12 +13,15 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 /// RFC 9113 §7.
 const ENHANCE_YOUR_CALM: u32 = 11;
 /// GET, http, path `/`, and authority `a`, by HPACK's static table.
 const REQUEST: &[u8] = &[0x82, 0x86, 0x84, 0x41, 1, b'a'];
 /// The same without an authority.
 const NOBODY: &[u8] = &[0x82, 0x86, 0x84];
+/// The same as the first for `/x/a`.
+const GET_X: &[u8] = &[0x82, 0x86, 0x44, 4, b'/', b'x', b'/', b'a', 0x41, 1, b'a'];
 /// The end of a head; and, for `HEADERS`, of the stream.
 const END: u8 = 0x5;
 
@@ -105,12 +108,14 @@ fn who_sends_frames_for_nothing_is_sent_away() {
     let empty = frame(DATA, 0, 1, &[]);
     let unknown = frame(0x42, 0, 0, b"x");
     let reset = [frame(HEADERS, END, 1, REQUEST), frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])].concat();
-    let mixed = [ping.clone(), settings.clone(), empty.clone(), unknown.clone()].concat();
+    let update = frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]);
+    let mixed = [ping.clone(), settings.clone(), empty.clone(), unknown.clone(), update.clone()].concat();
     for (begun, piece) in [
         (&[][..], ping),
         (&[], settings),
         (&open, empty),
         (&[], unknown),
+        (&[], update),
         (&open, mixed),
         (&reset, frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])),
     ] {
@@ -134,6 +139,30 @@ fn a_budget_s_worth_of_them_is_fine() {
     stream.write_all(&frame(HEADERS, END, 1, REQUEST)).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     assert_ne!(goodbye(stream), Some(ENHANCE_YOUR_CALM));
+}
+
+/// One for each small piece of a long answer, for its stream and for the connection.
+#[test]
+fn who_widens_his_windows_as_he_reads_is_fine() {
+    let pieces: usize = 4_000;
+    let origin = Recorder::start(move |_| Answer::ok(vec![b'x'; pieces * 64]));
+    let gateway = scene(&origin);
+    let mut stream = connect(&gateway);
+    let window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 64]);
+    let update = |stream| frame(WINDOW_UPDATE, 0, stream, &[0, 0, 0, 64]);
+    stream.write_all(&[window, frame(HEADERS, END, 1, GET_X)].concat()).unwrap();
+    let mut received = 0;
+    while received < pieces * 64 {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut payload).unwrap();
+        assert_ne!(head[3], GOAWAY, "after {received} bytes");
+        if head[3] == DATA {
+            received += payload.len();
+            stream.write_all(&[update(0), update(1)].concat()).unwrap();
+        }
+    }
 }
 
 #[test]

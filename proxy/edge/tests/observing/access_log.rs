@@ -1,9 +1,12 @@
 //! The access log: its formats, rotation, and what is lost.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+use std::process::Command;
 
 use super::support::{Gateway, Recorder, eventually};
-use super::{gateway, signal};
+use super::{gateway, gateway_in, signal};
 
 fn logging(format: &str) -> Gateway {
     gateway(&Recorder::echoing(), &format!("[access_log]\ndestination = \"access.log\"\nformat = {format}\n"))
@@ -48,7 +51,8 @@ fn clf_is_aws_s() {
     let (date, rest) = rest.split_once("] ").unwrap();
     assert_eq!(start, "127.0.0.1 - -");
     assert_eq!((date.len(), &date[2..3], &date[20..]), (26, "/", " +0000"), "{date}");
-    assert_eq!(rest, format!("\"GET /mock HTTP/1.1\" 200 4 {id} -"));
+    let extended = rest.strip_prefix(&format!("\"GET /mock HTTP/1.1\" 200 4 {id} ")).unwrap();
+    assert!(extended.len() == 16 && extended.ends_with('='), "{extended}");
 }
 
 #[test]
@@ -59,7 +63,7 @@ fn a_format_of_one_s_own_is_kept_to_the_letter() {
     let id = gateway.connect().request("HEAD", "/none?x=\"y\"", "").read_bodiless();
     let id = id.field("x-amzn-requestid").unwrap().to_owned();
     let line = &lines(&gateway.directory().join("access.log"), 1)[0];
-    assert_eq!(line, &format!("<HEAD> /none|403|- {id} -"));
+    assert_eq!(line, &format!("<HEAD> /none|403|prod {id} -"));
 }
 
 #[test]
@@ -85,4 +89,40 @@ fn lines_that_no_disk_takes_are_counted_and_hold_nobody_up() {
         gateway.metrics().value("sluice_access_log_lines_lost_total{reason=\"disk\"}") >= 50.0
     });
     assert_eq!(client.get("/mock").text(), "mock");
+}
+
+/// A pipe that nobody reads stands for a disk that hangs.
+#[test]
+fn lines_that_find_the_buffer_full_are_counted_and_hold_nobody_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("access.log");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut reader = File::options().read(true).write(true).open(&pipe).unwrap();
+    let log = "[access_log]\ndestination = \"access.log\"\nbuffer = \"64 KiB\"\nformat = \"$context.path\"\n";
+    let gateway = gateway_in(directory, &Recorder::echoing(), log);
+    let mut client = gateway.connect();
+    let path = format!("/none/{}", "x".repeat(4000));
+    let lost = || gateway.metrics().value("sluice_access_log_lines_lost_total{reason=\"full\"}");
+    eventually("lines are lost", || {
+        assert_eq!(client.get(&path).status, 403);
+        lost() > 0.0
+    });
+    let before = lost();
+    (0..20).for_each(|_| assert_eq!(client.get(&path).status, 403));
+    eventually("each line is counted", || lost() >= before + 20.0);
+    // Who reads at last gets whole lines.
+    let mut line = vec![0; path.len() + 1];
+    reader.read_exact(&mut line).unwrap();
+    assert_eq!(line, format!("{path}\n").into_bytes());
+}
+
+#[test]
+fn api_and_stage_are_known_where_no_method_is() {
+    let gateway = logging("'$context.apiId $context.stage $context.resourcePath $context.extendedRequestId'");
+    assert_eq!((gateway.get("/none").status, gateway.get("/mock").status), (403, 200));
+    let lines = lines(&gateway.directory().join("access.log"), 2);
+    let told: Vec<&str> = lines.iter().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(told, ["observed prod -", "observed prod /mock"]);
+    let ids: Vec<&str> = lines.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
+    assert!(ids.iter().all(|id| id.len() == 16) && ids[0] != ids[1], "{ids:?}");
 }

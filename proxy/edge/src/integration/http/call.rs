@@ -100,9 +100,16 @@ impl CallError {
             CallError::Client(e) if e.kind() == io::ErrorKind::FileTooLarge => {
                 Fault::Refused(crate::stage::frame::Refusal::BodyTooLarge)
             }
+            CallError::Client(e) if is_gone(e.kind()) => Fault::ClientLeft,
             CallError::Client(_) => Fault::Refused(crate::stage::frame::Refusal::Malformed),
         }
     }
+}
+
+/// Who broke off in the middle of his body has left; what breaks otherwise is no body.
+const fn is_gone(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// Calls the endpoint.
@@ -121,7 +128,8 @@ async fn attempts(call: &Call<'_>, deadline: Instant, body: &mut impl RequestBod
         tries = tries.saturating_add(1);
         let mut reused = false;
         let mut newer = SessionId::default();
-        let error = match link(call, deadline, age).await {
+        let error = match unless_left(body, link(call, deadline, age)).await {
+            Err(CallError::Left) => return Err(CallError::Left),
             Err(e) => e,
             Ok(link) => {
                 let address = link.way.address();

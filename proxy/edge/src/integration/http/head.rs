@@ -48,7 +48,7 @@ pub struct AnswerHead {
 }
 
 /// A head at the start of `buf` and its length, or nothing yet.
-pub(super) fn parse(buf: &[u8], verb: Verb) -> Result<Option<(AnswerHead, usize)>, Malformed> {
+pub fn parse(buf: &[u8], verb: Verb) -> Result<Option<(AnswerHead, usize)>, Malformed> {
     let mut fields = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();

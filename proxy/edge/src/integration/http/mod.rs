@@ -18,7 +18,7 @@ mod tls;
 
 pub use body::BodyReader;
 pub use call::{Call, CallError, Started, call};
-pub use head::{AnswerHead, BodyEnd};
+pub use head::{AnswerHead, BodyEnd, Malformed, parse as parse_head};
 pub use origin::{Origin, OriginId, OriginKey, Origins};
 pub use tls::TlsError as OriginTlsError;
 pub(crate) use tls::client_config;

@@ -29,6 +29,8 @@ pub(super) enum Value<'a> {
     Quoted(&'a [u8]),
     Number(u64),
     Id(u128),
+    /// The same in its other form, that of `x-amz-apigw-id`.
+    ExtendedId(u128),
     Ip(IpAddr),
     /// Microseconds since the UNIX epoch, as a date of the common log format.
     Date(u64),
@@ -92,6 +94,7 @@ impl<'a> Line<'a> {
             Value::Quoted(bytes) => self.quoted(bytes, escape),
             Value::Number(number) => self.number(number),
             Value::Id(id) => self.raw(&RequestId(id).text()),
+            Value::ExtendedId(id) => self.raw(&RequestId(id).extended()),
             Value::Ip(ip) => self.ip(ip),
             Value::Date(us) => self.raw(&time::clf(us / 1_000_000)),
         }

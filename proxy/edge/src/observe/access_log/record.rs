@@ -7,10 +7,8 @@ use std::net::IpAddr;
 pub struct AccessRecord<'a> {
     /// Receipt, microseconds since the UNIX epoch.
     pub time_us: u64,
-    /// `$context.requestId`.
+    /// `$context.requestId`; `$context.extendedRequestId` comes from it.
     pub request_id: u128,
-    /// `$context.extendedRequestId`, the answer's `x-amz-apigw-id`.
-    pub extended_request_id: Option<&'a str>,
     /// The client's address, after trusted proxies.
     pub source_ip: IpAddr,
     /// The request's method as sent.

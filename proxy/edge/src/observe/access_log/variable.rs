@@ -62,7 +62,7 @@ const VARIABLES: [(&str, Read); 79] = [
     ("error.messageString", |r| r.error_message.map_or(Value::Absent, |text| Value::Quoted(text.as_bytes()))),
     ("error.responseType", |r| r.error_type.into()),
     ("error.validationErrorString", ABSENT),
-    ("extendedRequestId", |r| r.extended_request_id.into()),
+    ("extendedRequestId", |r| Value::ExtendedId(r.request_id)),
     ("httpMethod", |r| Some(r.method).into()),
     ("identity.accessKey", ABSENT),
     ("identity.accountId", ABSENT),

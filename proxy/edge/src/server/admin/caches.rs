@@ -194,7 +194,7 @@ pub(super) fn flush(gateway: &Gateway, request: &AdminRequest) -> AdminResponse 
     };
     let flushed = match &stage.cache {
         Some(cache) => flush_cache(gateway, cache).map_err(|error| error.to_string()),
-        None => shred::leftover(gateway, &id, &name).map_err(|error| error.to_string()),
+        None => shred::leftover(gateway, id, name).map_err(|error| error.to_string()),
     };
     match flushed {
         Ok(()) => AdminResponse::empty(202),

@@ -11,7 +11,7 @@ use sluice_cache::tier::disk::Cursor;
 use crate::observe::admin::{AdminResponse, percent_encode};
 
 /// Entries that one dry run lists at most.
-pub(super) const LISTED: usize = 10_000;
+pub const LISTED: usize = 10_000;
 
 /// Where nothing is said.
 const LISTED_BY_DEFAULT: usize = 1_000;
@@ -24,21 +24,24 @@ const PATH_BYTES: usize = 8 * 1024;
 
 /// What is to be purged, where, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
-    pub(super) scope: Scope,
-    pub(super) what: What,
-    pub(super) force: Force,
+pub struct Wish {
+    /// Where.
+    pub scope: Scope,
+    /// What.
+    pub what: What,
+    /// How thoroughly.
+    pub force: Force,
     /// Only to tell what would be taken.
-    pub(super) dry_run: bool,
+    pub dry_run: bool,
     /// Entries to list.
-    pub(super) limit: usize,
+    pub limit: usize,
     /// Where the last page of a dry run has ended.
-    pub(super) from: Reached,
+    pub from: Reached,
 }
 
 /// How far a dry run has come: first memory, then the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reached {
+pub enum Reached {
     /// Parts of memory that it has seen.
     Memory(usize),
     /// A place in the log under one of the caches that are meant.
@@ -49,7 +52,7 @@ impl Reached {
     const DISK: &str = "disk";
 
     /// What is sent back for the next page.
-    pub(super) fn to_json(self) -> Value {
+    pub fn to_json(self) -> Value {
         match self {
             Self::Memory(parts) => json!(parts),
             Self::Disk(aim, Cursor { segment, offset }) => json!(format!("{}-{aim}-{segment}-{offset}", Self::DISK)),
@@ -69,14 +72,16 @@ impl Reached {
 
 /// Whose caches are meant; all where nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Scope {
-    pub(super) api: Option<String>,
-    pub(super) stage: Option<String>,
+pub struct Scope {
+    /// An API's id.
+    pub api: Option<String>,
+    /// One of its stages.
+    pub stage: Option<String>,
 }
 
 /// What is to be purged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub enum What {
     /// What requests for a URL find.
     Url(Asked),
     /// What can be told of an entry without its key.
@@ -85,28 +90,31 @@ pub(super) enum What {
 
 /// A request whose answer is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub struct Asked {
     /// `https://host/path?query`, or `/path?query` behind the stage.
-    pub(super) url: String,
+    pub url: String,
     /// Every verb where none is named.
-    pub(super) verb: Option<Verb>,
+    pub verb: Option<Verb>,
     /// Of a path alone.
-    pub(super) host: Option<String>,
+    pub host: Option<String>,
     /// Fields that are part of the key.
-    pub(super) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     /// Who would ask; nobody in particular where it is not said.
-    pub(super) peer: Option<SocketAddr>,
+    pub peer: Option<SocketAddr>,
 }
 
 /// A field that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BadField {
-    pub(super) field: String,
-    pub(super) why: String,
+pub struct BadField {
+    /// Its name.
+    pub field: String,
+    /// What is wrong with it, for the operator.
+    pub why: String,
 }
 
 impl BadField {
-    pub(super) fn new(field: &str, why: impl Into<String>) -> Self {
+    /// A complaint about a field.
+    pub fn new(field: &str, why: impl Into<String>) -> Self {
         Self { field: field.into(), why: why.into() }
     }
 }
@@ -141,7 +149,7 @@ impl Wish {
     ///
     /// # Errors
     /// The first field that is wrong.
-    pub(super) fn read(body: &[u8]) -> Result<Self, BadField> {
+    pub fn read(body: &[u8]) -> Result<Self, BadField> {
         let value: Value = serde_json::from_slice(body).map_err(|e| BadField::new("body", format!("not JSON: {e}")))?;
         let Value::Object(map) = &value else { return Err(BadField::new("body", "a JSON object is needed")) };
         if let Some(unknown) = map.keys().find(|name| !FIELDS.contains(&name.as_str())) {
