@@ -16,6 +16,9 @@ pub(super) const BOUND: usize = 48;
 /// Frames begin at multiples of this.
 pub(super) const UNIT: usize = 64;
 
+/// Segments are numbered below this: more can not be told in a frame.
+pub(super) const NUMBERS: u64 = 1 << (u64::BITS - Position::OFFSET_BITS);
+
 const MAGIC: [u8; 3] = [b'S', b'L', 1];
 const SUMMED: usize = LEN - 8;
 

@@ -106,6 +106,7 @@ fn journal(directory: &dyn DirectoryIo, config: &Config, watch: &Watch) -> Resul
     let path = config.directory.join(journal::NAME);
     let failed = |what| move |error| OpenError::Io { what, path: config.directory.join(journal::NAME), error };
     let why = match journal::read(directory).map_err(failed("reading"))? {
+        Read::Whole(file, _) if !is_segment_size(file.identity.segment_bytes) => Some("its segments have no size"),
         Read::Whole(file, facts) if fits(config, file.identity.segment_bytes) => return Ok((file, facts)),
         Read::Whole(..) => Some("its segments are too large for its capacity now"),
         Read::Damaged(why) => Some(why),
@@ -122,11 +123,15 @@ fn journal(directory: &dyn DirectoryIo, config: &Config, watch: &Watch) -> Resul
 
 fn check_segments(config: &Config) -> Result<(), OpenError> {
     let size = config.segment_bytes;
-    if !(SEGMENT_SMALLEST..=SEGMENT_LARGEST).contains(&size) || !(size as usize).is_multiple_of(PAGE) {
+    if !is_segment_size(size) {
         return Err(OpenError::SegmentSize(size));
     }
     let (capacity, least) = (config.capacity, Config::capacity_least(size));
     if capacity < least { Err(OpenError::TooSmall { capacity, least }) } else { Ok(()) }
+}
+
+fn is_segment_size(size: u32) -> bool {
+    (SEGMENT_SMALLEST..=SEGMENT_LARGEST).contains(&size) && (size as usize).is_multiple_of(PAGE)
 }
 
 const fn fits(config: &Config, segment_bytes: u32) -> bool {

@@ -116,6 +116,11 @@ impl Recovery<'_> {
             Start::Unknown => identify(file.as_ref(), *segment_bytes, *lineage)?
                 .map_or(Found::Ignored("it is no segment"), Found::Segment),
         };
+        // A store begins at 1 and counts.
+        let found = match found {
+            Found::Segment(number) if number >= frame::NUMBERS / 2 => Found::Ignored("no store counts so far"),
+            found => found,
+        };
         Ok((file, found))
     }
 

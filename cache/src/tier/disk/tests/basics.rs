@@ -1,5 +1,7 @@
 //! What a store does when nothing goes wrong.
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::super::files::{DirectoryIo as _, FileIo, Open};
 use super::super::{Config, NotDurable, OpenError, Refused, Store};
 use super::rig::{DONE, NOW, Rig, SEGMENT, SEGMENTS, body, space, until};
@@ -308,6 +310,37 @@ fn segment_numbers_may_pass_what_a_slot_can_tell() {
     assert!(before > 80);
     store.close();
     assert_eq!(found(&rig, &rig.open()), before);
+}
+
+/// Checksums keep accidents out, not who writes to the directory.
+#[test]
+fn sizes_and_numbers_that_no_store_writes_make_a_cold_start() {
+    for size in [0, 4096, SEGMENT + 1, u32::MAX & !4095] {
+        let rig = Rig::new();
+        drop(rig.open());
+        let mut journal = rig.disk.bytes("journal");
+        journal[16..20].copy_from_slice(&size.to_le_bytes());
+        journal[56..64].fill(0);
+        let sum = xxh3_64(&journal[..64]);
+        journal[56..64].copy_from_slice(&sum.to_le_bytes());
+        rig.disk.put("journal", &journal);
+        serves(&rig, &rig.open());
+    }
+    for number in [u64::MAX, u64::MAX >> 20] {
+        let rig = Rig::new();
+        drop(rig.open());
+        let journal = rig.disk.bytes("journal");
+        let lineage = u64::from_le_bytes(journal[8..16].try_into().unwrap());
+        rig.disk.put("segment-000000", &super::super::tests::rig_segment(lineage, number));
+        serves(&rig, &rig.open());
+    }
+}
+
+fn serves(rig: &Rig, store: &Store) {
+    let pets = space(store);
+    rig.insert(&pets, 1, 1, 4000).unwrap();
+    store.commit().wait().unwrap();
+    assert_eq!(rig.version(&pets, 1), Some(1));
 }
 
 #[test]
