@@ -1,7 +1,8 @@
 //! The calls that a store makes to its directory and files: the seam at which tests inject faults.
 //!
 //! All reads and writes of segment files are whole 4 KiB pages at page boundaries from page-aligned memory, as direct
-//! I/O asks, save for [`FileIo::read_parts`], which only buffered stores call.
+//! I/O asks, save for [`FileIo::read_parts`], which only buffered stores call. Long writes of buffered stores go past the
+//! page cache too; the kernel sees to it that a later read finds what was written.
 
 mod real;
 #[cfg(test)]
@@ -57,4 +58,6 @@ pub(super) trait FileIo: Send + Sync {
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// The file's length, bytes.
     fn len(&self) -> io::Result<u64>;
+    /// Nothing is written for now: what is held for that can go.
+    fn finished(&self) {}
 }

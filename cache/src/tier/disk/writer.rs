@@ -31,6 +31,9 @@ impl Writer {
             Ok(()) => self.publish(&batch),
             Err(error) => self.fail(&batch, error),
         }
+        if batch.footer.is_some() || batch.segment.has_failed() {
+            batch.segment.file.finished();
+        }
         self.give_back(&mut batch);
         let outcome = written.map_err(|_| NotDurable::Failed);
         batch.promises.into_iter().for_each(|promise| promise.resolve(outcome));

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
@@ -54,7 +55,10 @@ impl DirectoryIo for RealDirectory {
     }
 
     fn open(&self, name: &str, how: Open) -> io::Result<Arc<dyn FileIo>> {
-        Ok(Arc::new(self.open_file(name, how)?))
+        let file = self.open_file(name, how)?;
+        let is_buffered_segment = !self.direct && matches!(how, Open::Existing | Open::New);
+        let path = is_buffered_segment.then(|| self.path.join(name));
+        Ok(Arc::new(RealFile { file, path, past_the_cache: Mutex::default() }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -75,39 +79,126 @@ impl DirectoryIo for RealDirectory {
     }
 }
 
-impl FileIo for File {
+/// A file, and for a segment with buffered reads the way past the page cache.
+struct RealFile {
+    file: File,
+    /// Where long writes go past the page cache.
+    path: Option<PathBuf>,
+    past_the_cache: Mutex<PastTheCache>,
+}
+
+/// A second handle, there only while the segment is written.
+#[derive(Default)]
+enum PastTheCache {
+    #[default]
+    Closed,
+    Open(File),
+    /// The file system cannot do that.
+    Impossible,
+}
+
+/// A write from this length on is not worth a place in the page cache, bytes: to copy it there costs as much as all else
+/// that is done to it. Shorter ones come when little is written, and are gathered there.
+const LONG_WRITE: usize = 512 * 1024;
+
+impl RealFile {
+    /// Whether it was written past the page cache.
+    fn write_past(&self, path: &Path, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        let mut way = self.past_the_cache.lock();
+        if let PastTheCache::Closed = *way {
+            *way = open_past(path);
+        }
+        let PastTheCache::Open(file) = &*way else { return Ok(false) };
+        match file.write_all_at(bytes, offset) {
+            // Some file systems say so only here.
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                *way = PastTheCache::Impossible;
+                Ok(false)
+            }
+            written => written.map(|()| true),
+        }
+    }
+}
+
+fn open_past(path: &Path) -> PastTheCache {
+    let opened = OpenOptions::new().write(true).custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path);
+    opened.map_or(PastTheCache::Impossible, PastTheCache::Open)
+}
+
+impl FileIo for RealFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.read_exact_at(buffer, offset)
+        self.file.read_exact_at(buffer, offset)
     }
 
     fn read_parts(&self, head: &mut [u8], rest: &mut [u8], offset: u64, wait: bool) -> io::Result<bool> {
         if wait {
-            self.read_exact_at(head, offset)?;
-            self.read_exact_at(rest, offset + head.len() as u64)?;
+            self.file.read_exact_at(head, offset)?;
+            self.file.read_exact_at(rest, offset + head.len() as u64)?;
             return Ok(true);
         }
         let wanted = head.len() + rest.len();
         let mut parts = [IoSliceMut::new(head), IoSliceMut::new(rest)];
         // Whatever is wrong here is found again, and counted, by the read that may wait.
-        Ok(rustix::io::preadv2(self, &mut parts, offset, ReadWriteFlags::NOWAIT).is_ok_and(|read| read == wanted))
+        Ok(rustix::io::preadv2(&self.file, &mut parts, offset, ReadWriteFlags::NOWAIT).is_ok_and(|read| read == wanted))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write_all_at(bytes, offset)
+        if let Some(path) = &self.path
+            && bytes.len() >= LONG_WRITE
+            && self.write_past(path, bytes, offset)?
+        {
+            return Ok(());
+        }
+        self.file.write_all_at(bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.file.sync_data()
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(self, FallocateFlags::empty(), 0, len) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.set_len(len),
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.file.set_len(len),
             allocated => Ok(allocated?),
         }
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn finished(&self) {
+        let mut way = self.past_the_cache.lock();
+        if let PastTheCache::Open(_) = *way {
+            *way = PastTheCache::Closed;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::buffer::PageBuffer;
+    use super::*;
+
+    #[test]
+    fn what_goes_past_the_cache_is_what_a_buffered_read_finds() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = RealDirectory::new(directory.path(), false);
+        let file = real.open("segment-000001", Open::New).unwrap();
+        file.allocate(4 * LONG_WRITE as u64).unwrap();
+        let mut read = PageBuffer::zeroed(LONG_WRITE);
+        for round in 1..4 {
+            let mut long = PageBuffer::zeroed(LONG_WRITE);
+            long.as_mut_slice().fill(round);
+            // What the page cache holds of it is old by then.
+            file.read_at(read.as_mut_slice(), LONG_WRITE as u64).unwrap();
+            file.write_at(long.as_slice(), LONG_WRITE as u64).unwrap();
+            file.read_at(read.as_mut_slice(), LONG_WRITE as u64).unwrap();
+            assert!(read.as_slice().iter().all(|byte| *byte == round));
+            file.finished();
+        }
+        file.sync().unwrap();
+        file.write_at(&read.as_slice()[..4096], 0).unwrap();
+        assert_eq!(file.len().unwrap(), 4 * LONG_WRITE as u64);
     }
 }
