@@ -129,6 +129,19 @@ impl Disks {
         stats
     }
 
+    /// Waits until all that was queued is on the device. A disk that fails keeps nothing, and nobody waiting.
+    pub fn commit(&self) {
+        let commits: Vec<_> = {
+            let state = self.shared.state.lock();
+            state.open.iter().map(|(name, opened)| (name.clone(), opened.store.commit())).collect()
+        };
+        for (store, commit) in commits {
+            if let Err(error) = commit.wait() {
+                tracing::warn!(store, %error, "what was queued is not on the device");
+            }
+        }
+    }
+
     /// The right to look through a store: one at a time on this node, so that requests have most of the disk. Nothing if
     /// it is not to be had in time.
     pub fn survey_turn(&self) -> Option<MutexGuard<'_, ()>> {

@@ -90,13 +90,18 @@ impl Storage {
         }
     }
 
-    /// Reads the keys again: new entries are sealed with the current one from now on.
+    /// Reads the keys again: new entries are sealed with the current one from now on, and what was sealed with another is
+    /// on the device.
     ///
     /// # Errors
     /// They cannot be had; those that there were stay.
     pub fn reload_keys(&self, cache: &CacheBudget) -> Result<(), StorageError> {
         if let (Some(keyring), Some(encryption)) = (&self.keyring, &cache.encryption) {
+            let before = keyring.current();
             keyring.replace(Keys::load(&encryption.sources, encryption.current)?)?;
+            if let Some(disks) = self.disks.as_ref().filter(|_| keyring.current() != before) {
+                disks.commit();
+            }
         }
         Ok(())
     }

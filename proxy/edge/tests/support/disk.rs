@@ -27,6 +27,7 @@ cache_cluster_enabled = true
 cache_cluster_size = "@SIZE@"
 cache_memory = "1 MiB"
 cache_ttl = "3600s"
+@STAGE@
 "#;
 
 /// An origin that numbers its answers, and a directory that outlives gateways.
@@ -35,6 +36,8 @@ pub struct Rig {
     pub cache: tempfile::TempDir,
     pub more: String,
     pub size: &'static str,
+    /// More lines of the stage.
+    pub stage: &'static str,
 }
 
 impl Rig {
@@ -45,7 +48,7 @@ impl Rig {
             let body = format!("secret-plain-text {name} answer {}", count.fetch_add(1, SeqCst));
             Answer::status(200, &format!("Surrogate-Key: {name}\r\n"), body)
         });
-        Self { origin, cache: tempfile::tempdir().unwrap(), more: String::new(), size: "128 MiB" }
+        Self { origin, cache: tempfile::tempdir().unwrap(), more: String::new(), size: "128 MiB", stage: "" }
     }
 
     pub fn sealed(key: &str) -> Self {
@@ -63,6 +66,7 @@ impl Rig {
             .replace("@ORIGIN@", &self.origin.address().to_string())
             .replace("@MORE@", &self.more)
             .replace("@SIZE@", self.size)
+            .replace("@STAGE@", self.stage)
             .replace("@BUDGET@", if self.size.ends_with("GB") { "7 GB" } else { "1 GB" })
     }
 

@@ -25,12 +25,18 @@ impl Gateway {
 
     /// The same with files in the directory that the configuration can name.
     pub fn start_in(directory: tempfile::TempDir, configuration: &str) -> Self {
+        Self::start_with(directory, configuration, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub fn start_with(directory: tempfile::TempDir, configuration: &str, variables: &[(&str, &str)]) -> Self {
         let port = Port::reserve();
         let file = directory.path().join("sluice.toml");
         std::fs::write(&file, expand(configuration, &port, &directory)).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
             .arg("run")
             .arg(&file)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

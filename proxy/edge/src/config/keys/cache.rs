@@ -123,14 +123,14 @@ pub(crate) static CACHE_DATA_ENCRYPTED: Key = Key::new(
     "cache_data_encrypted",
     Kind::Flag,
     Flag(false),
-    "Entries are sealed where they are written to disk. What is kept in memory is not.",
+    "Entries have to be sealed where they are written to disk. With `[cache.encryption]` everything there is, whatever this says; without it `true` is refused where there is a disk. What is kept in memory is sealed by `encrypt = \"everywhere\"` alone.",
 )
 .aws("cacheDataEncrypted");
 pub(crate) static METHOD_CACHE_DATA_ENCRYPTED: Key = Key::new(
     "cache_data_encrypted",
     Kind::Flag,
     Unset("the stage's"),
-    "The method's entries are sealed where they are written to disk.",
+    "The method's entries have to be sealed where they are written to disk; see the stage's.",
 )
 .aws("cacheDataEncrypted");
 pub(crate) static REQUIRE_AUTHORIZATION: Key = Key::new(

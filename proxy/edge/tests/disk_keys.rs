@@ -1,0 +1,130 @@
+//! Encryption at rest in the whole gateway: keys out of files, variables and commands, and rotation by reload.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::json;
+use support::disk::{Rig, body, contains, files, kill, post, settle};
+use support::{Gateway, eventually};
+
+/// Keys in 64 hexadecimal digits.
+const KEYS: [&str; 3] = [
+    "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+    "d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35",
+    "4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce",
+];
+
+const VARIABLE: &str = "SLUICE_TEST_KEY";
+
+/// A rig with three keys, of which these are listed and one is current.
+fn rig(listed: &[u32], current: u32) -> Rig {
+    let mut rig = Rig::new();
+    let file = rig.cache.path().join("key");
+    fs::write(&file, KEYS[0]).unwrap();
+    let source = |id: u32| match id {
+        1 => format!("file = \"{}\"", file.display()),
+        2 => format!("env = \"{VARIABLE}\""),
+        _ => format!("command = [\"/bin/echo\", \"{}\"]", KEYS[2]),
+    };
+    let key = |id: &u32| format!("[[cache.encryption.key]]\nid = {id}\n{}\n", source(*id));
+    rig.more = format!("[cache.encryption]\ncurrent = {current}\n") + &listed.iter().map(key).collect::<String>();
+    rig
+}
+
+/// The same files and origin with other keys.
+fn with_keys(old: Rig, listed: &[u32], current: u32) -> Rig {
+    let file = old.cache.path().join("key");
+    let new = rig(listed, current);
+    let more = new.more.replace(&new.cache.path().join("key").display().to_string(), &file.display().to_string());
+    Rig { more, ..old }
+}
+
+fn start(rig: &Rig) -> Gateway {
+    let gateway = Gateway::start_with(tempfile::tempdir().unwrap(), &rig.configuration(), &[(VARIABLE, KEYS[1])]);
+    eventually("the disk is ready", || support::disk::state(&gateway) == "good");
+    gateway
+}
+
+/// Has the gateway reload; its answer says that the rotation holds.
+fn rotate(gateway: &Gateway, rig: &Rig) {
+    let text = rig.configuration().replace("@LISTEN@", &gateway.address().to_string());
+    let text = text.replace("@DIR@", &gateway.directory().display().to_string());
+    fs::write(gateway.directory().join("sluice.toml"), text).unwrap();
+    let (status, told) = post(gateway, "/sluice/reload", &json!({}));
+    assert_eq!(status, 200, "{told}");
+}
+
+/// Key ids in the fronts of all sealed records on disk: version, form, two zeros, id.
+fn key_ids(rig: &Rig) -> Vec<u32> {
+    let mut ids = Vec::new();
+    for (_, bytes) in files(&rig.directory()).iter().filter(|(path, _)| path.to_string_lossy().contains("segment-")) {
+        // Frames begin on 64 bytes; those of entries have a record behind them.
+        for frame in bytes.chunks(64).collect::<Vec<_>>().windows(2).filter(|pair| pair[0].starts_with(b"SL\x01\x01")) {
+            ids.push(u32::from_le_bytes(frame[1][4..8].try_into().unwrap()));
+        }
+    }
+    ids
+}
+
+#[test]
+fn keys_rotate_from_a_file_to_a_variable_to_a_command_and_nothing_is_flushed() {
+    let mut rig = rig(&[1], 1);
+    let gateway = start(&rig);
+    let first = body(&gateway, "/pets/1");
+    rig = with_keys(rig, &[1, 2], 2);
+    rotate(&gateway, &rig);
+    assert_eq!(key_ids(&rig), [1], "what was sealed with the old key is written when the rotation is answered");
+    let second = body(&gateway, "/pets/2");
+    rig = with_keys(rig, &[1, 2, 3], 3);
+    rotate(&gateway, &rig);
+    let third = body(&gateway, "/pets/3");
+    settle(&gateway, 3.0);
+    kill(gateway, libc::SIGKILL);
+    assert_eq!(key_ids(&rig), [1, 2, 3]);
+    for (path, bytes) in files(&rig.directory()) {
+        let is_plain = ["secret-plain-text", "/pets/", KEYS[0], KEYS[1], KEYS[2]].map(str::as_bytes);
+        assert!(!is_plain.iter().any(|text| contains(&bytes, text)), "{}", path.display());
+    }
+    let gateway = start(&rig);
+    let again = ["/pets/1", "/pets/2", "/pets/3"].map(|path| body(&gateway, path));
+    assert_eq!(again, [first, second.clone(), third]);
+    kill(gateway, libc::SIGKILL);
+    rig = with_keys(rig, &[2, 3], 3);
+    let gateway = start(&rig);
+    assert!(body(&gateway, "/pets/1").ends_with("answer 3"), "the key that is not listed any more opens nothing");
+    assert_eq!(body(&gateway, "/pets/2"), second);
+    assert_eq!(rig.origin.count(), 4);
+}
+
+#[test]
+fn a_rotation_to_a_key_that_cannot_be_had_changes_nothing() {
+    let mut rig = rig(&[1], 1);
+    let gateway = start(&rig);
+    let stored = body(&gateway, "/pets/1");
+    rig = with_keys(rig, &[1, 3], 3);
+    rig.more = rig.more.replace("/bin/echo", "/bin/false");
+    let text = rig.configuration().replace("@LISTEN@", &gateway.address().to_string());
+    let text = text.replace("@DIR@", &gateway.directory().display().to_string());
+    fs::write(gateway.directory().join("sluice.toml"), text).unwrap();
+    let (status, told) = post(&gateway, "/sluice/reload", &json!({}));
+    assert_eq!(status, 422, "{told}");
+    assert!(told["message"].as_str().unwrap().contains("cache.encryption") && !told.to_string().contains(KEYS[2]));
+    assert_eq!(body(&gateway, "/pets/1"), stored);
+    body(&gateway, "/pets/2");
+    settle(&gateway, 2.0);
+    assert_eq!(key_ids(&rig), [1, 1]);
+}
+
+#[test]
+fn with_keys_everything_on_disk_is_sealed_whatever_a_stage_says() {
+    let mut rig = rig(&[1], 1);
+    rig.stage = "cache_data_encrypted = false\n";
+    let gateway = start(&rig);
+    body(&gateway, "/pets/1");
+    settle(&gateway, 1.0);
+    assert_eq!(key_ids(&rig), [1]);
+    assert!(!files(&rig.directory()).iter().any(|(_, bytes)| contains(bytes, b"secret-plain-text")));
+}
