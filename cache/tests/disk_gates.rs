@@ -71,7 +71,7 @@ fn config(directory: &Path, capacity: u64) -> Config {
 fn open(config: &Config) -> (Store, Space) {
     let store = Store::open(config).unwrap();
     let space = store.space("gate", |_| Codec::plain()).unwrap();
-    until(Duration::from_secs(20), || store.is_ready());
+    until(Duration::from_secs(120), || store.is_ready());
     (store, space)
 }
 
