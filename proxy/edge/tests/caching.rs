@@ -166,6 +166,35 @@ fn named_parameters_are_the_key_and_others_are_not() {
     }
 }
 
+/// Whoever could send it something that tells no answers apart could choose what all others get.
+#[test]
+fn an_origin_never_sees_a_query_parameter_that_the_key_does_not_know() {
+    let origin = counting("", 200);
+    let gateway = gateway(&origin, "");
+    let mut client = gateway.connect();
+    for (verb, target, lines, seen) in [
+        ("GET", "/keyed/1?evil=1&view=a+b&%76iew=%63&VIEW=2&&view", "", "/keyed/1?view=a+b&%76iew=%63&view"),
+        // Kept out of the cache, and by a verb of its own key.
+        ("GET", "/keyed/2?view=1&evil=1", "Authorization: Basic YTpi\r\n", "/keyed/2?view=1"),
+        ("POST", "/keyed/3?view=1&evil=1", "Content-Length: 0\r\n", "/keyed/3"),
+        // The whole query is the key, nothing is, or the verb is not cached.
+        ("GET", "/plain/4?evil=1&view=1", "", "/plain/4?evil=1&view=1"),
+        ("POST", "/plain/5?evil=1", "Content-Length: 0\r\n", "/plain/5?evil=1"),
+        ("GET", "/all-the-same/6?evil=1", "", "/same/6?evil=1"),
+        ("GET", "/off/7?evil=1", "", "/off/7?evil=1"),
+    ] {
+        assert_eq!(client.request(verb, target, lines).read().status, 200);
+        assert_eq!(origin.last().target, seen, "{verb} {target}");
+    }
+}
+
+#[test]
+fn aws_passes_on_what_the_key_does_not_know() {
+    let origin = counting("", 200);
+    gateway(&origin, "profile = \"aws\"").get("/keyed/1?evil=1&view=2");
+    assert_eq!(origin.last().target, "/keyed/1?evil=1&view=2");
+}
+
 /// The origin may read either of two values, so neither alone may find what is stored for both.
 #[test]
 fn repeated_parameters_are_told_apart_from_single_ones() {

@@ -165,6 +165,8 @@ pub struct CachePlan {
     pub prefixes: Vec<KeyPrefix>,
     /// What of the request goes into the key.
     pub rule: KeyRule,
+    /// Of the client's query the endpoint is told these parameters alone; `None`: all of it.
+    pub passes: Option<Box<[Box<str>]>>,
     /// The host is part of the key: the origin is told the client's (`Host`, `X-Forwarded-Host`), and may answer for each
     /// host differently.
     pub keys_host: bool,

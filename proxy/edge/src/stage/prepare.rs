@@ -1,6 +1,8 @@
 //! Stage 11, `prepare`: the request as the endpoint will see it. AWS's rules are on "Set up HTTP integrations";
 //! which fields are dropped, added and overwritten is in `docs/parity.md`.
 
+mod query;
+
 use std::io::Write;
 use std::net::IpAddr;
 
@@ -17,6 +19,7 @@ use crate::message::encode::decimal;
 use crate::message::field::{CONDITIONS, FieldKind, HOP_BY_HOP};
 use crate::message::request_id::RequestIds;
 use crate::plan::{HttpPlan, IntegrationPlan, MethodPlan, Plan};
+use query::Passing;
 
 /// What this stage leaves in the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,6 +32,10 @@ pub enum Verdict {
     PassedOn,
     /// Request parameters were mapped.
     Mapped,
+    /// Query parameters that the cache key does not name stay behind.
+    QueryReduced,
+    /// Both.
+    MappedQueryReduced,
 }
 
 /// Dropped under both profiles: fields of the connection, and those that the new request states itself.
@@ -72,8 +79,10 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
         Some((_, _, MethodPlan { integration: IntegrationPlan::Http(http), .. })) => http,
         _ => return passed_on(exchange),
     };
+    let reduces = exchange.head.query().is_some_and(|query| Passing::of(exchange, context.plan, http).reduces(query));
     if http.parameters.is_empty() {
-        return passed_on(exchange);
+        exchange.ledger.prepare = if reduces { Verdict::QueryReduced } else { Verdict::PassedOn };
+        return Flow::Next;
     }
     if http.parameters.needs_body && exchange.lacks_body() {
         return Flow::Await(Need::Body(recall::body_limit(context.plan)));
@@ -82,7 +91,7 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
         Ok(mapped) => exchange.mapped = Some(Box::new(mapped)),
         Err(fault) => return Flow::Answer(Reply::Fault(fault)),
     }
-    exchange.ledger.prepare = Verdict::Mapped;
+    exchange.ledger.prepare = if reduces { Verdict::MappedQueryReduced } else { Verdict::Mapped };
     Flow::Next
 }
 
@@ -113,31 +122,24 @@ pub fn verb(exchange: &Exchange<'_>, http: &HttpPlan) -> Verb {
 pub fn write_head(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan, body: BodyLength) {
     out.extend_from_slice(verb(exchange, http).as_str().as_bytes());
     out.push(b' ');
-    write_target(out, exchange, http);
+    write_target(out, exchange, plan, http);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     write_fields(out, exchange, plan, http, body);
     out.extend_from_slice(b"\r\n");
 }
 
-/// The URI's path and query, then the client's query, without what is mapped, and what is mapped.
-fn write_target(out: &mut Vec<u8>, exchange: &Exchange<'_>, http: &HttpPlan) {
+/// The URI's path and query, then what passes of the client's query, and what is mapped.
+fn write_target(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan) {
     let mapped = exchange.mapped.as_deref();
     let path = mapped.map(|m| m.path.as_slice()).unwrap_or_default();
     http.uri.write_path(out, exchange.head.bytes(), &exchange.captures, path);
-    let query = exchange.head.query().filter(|q| !q.is_empty());
     let mut mark = http.uri.query_mark();
     let mut append = |part: &[u8]| {
         out.push(std::mem::replace(&mut mark, b'&'));
         out.extend_from_slice(part);
     };
-    match query {
-        Some(query) if http.parameters.query.is_empty() => append(query),
-        Some(query) => {
-            let own = |pair: &&[u8]| !http.parameters.has_query(&recall::query_name(pair));
-            query.split(|b| *b == b'&').filter(own).for_each(&mut append);
-        }
-        None => {}
-    }
+    let passing = Passing::of(exchange, plan, http);
+    passing.pairs(exchange.head.query().unwrap_or_default()).for_each(&mut append);
     if let Some(mapped) = mapped.filter(|m| !m.query.is_empty()) {
         append(&mapped.query);
     }

@@ -427,6 +427,7 @@ mod tests {
             verbs: VerbSet::EMPTY,
             prefixes: Vec::new(),
             rule: KeyRule::PathAndQuery,
+            passes: None,
             keys_host: true,
             keys_authorization: false,
             stores_authorized: false,

@@ -153,7 +153,7 @@ pub(crate) static CACHE_KEY_PARAMETERS: Key = Key::new(
         pattern: r"^(((method\.request\.)?(path|(multivalue)?query(string)?|(multivalue)?header))|integration\.request\.(path|querystring|header))\..+$",
     }),
     Unset("under `edge` the path and the full query, under `aws` nothing"),
-    "Which parts of the request tell one cached answer from another. An empty list says that all requests get the same. `integration.request.….NAME` is what the integration's `request_parameters` map to it, a field of the body for instance.",
+    "Which parts of the request tell one cached answer from another. An empty list says that all requests get the same. Under `edge`, where the list is not empty, the query parameters that it names are the only ones that the origin of a cached verb gets. `integration.request.….NAME` is what the integration's `request_parameters` map to it, a field of the body for instance.",
 )
 .aws("cacheKeyParameters");
 pub(crate) static METHOD_THROTTLING_RATE_LIMIT: Key = Key::new(

@@ -31,6 +31,7 @@ impl Compiler<'_> {
         Ok(Some(CachePlan {
             verbs,
             prefixes: prefixes(place, settings)?,
+            passes: passes(aws, parameters),
             needs_body: rule.parts().iter().any(needs_body),
             keys_host: parameters.is_none_or(|p| !p.is_empty()) && (!aws || http.preserve_host),
             keys_authorization: rule.parts().iter().any(is_authorization),
@@ -111,6 +112,13 @@ fn key_rule(aws: bool, parameters: Option<&[KeyParameter]>, place: Place<'_>, ht
             KeyRule::Parameters(named.chain([KeyPart::AcceptEncoding]).collect())
         }
     }
+}
+
+/// Where the edge's key names parameters, the endpoint is told no others of the query.
+fn passes(aws: bool, parameters: Option<&[KeyParameter]>) -> Option<Box<[Box<str>]>> {
+    let parameters = parameters.filter(|parameters| !aws && !parameters.is_empty())?;
+    let of_query = |p: &&KeyParameter| matches!(p.source, KeySource::Query | KeySource::MultivalueQuery);
+    Some(parameters.iter().filter(of_query).map(|p| p.name.clone()).collect())
 }
 
 fn key_part(parameter: &KeyParameter, place: Place<'_>, http: &HttpIntegration) -> Option<KeyPart> {
