@@ -5,6 +5,8 @@
 
 use sluice_api::Address;
 
+use crate::stage::frame;
+
 /// A piece of a URI template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UriPart {
@@ -14,6 +16,8 @@ pub enum UriPart {
     Path(Box<str>),
     /// `${stageVariables.name}`
     StageVariable(Box<str>),
+    /// Any other `${…}`: stands for itself, which is hardly meant.
+    LeftAlone(Box<str>),
 }
 
 /// A URI template in pieces. It has no errors by itself; what it becomes may have.
@@ -35,15 +39,21 @@ pub enum UriError {
     /// The origin of a request is not for the client to choose.
     #[error("a path variable cannot be in the host")]
     VariableHost,
-    /// Spaces, control characters, quotes, `#` or non-ASCII letters.
+    /// Spaces, control characters, quotes, braces, `#` or non-ASCII letters.
     #[error("'{0}' cannot stand in a URI unencoded")]
     Character(char),
+    /// `%` and something else than two hexadecimal digits.
+    #[error("a '%' is not followed by two hexadecimal digits; '%25' stands for itself")]
+    Escape,
+    /// The origin could serve another path than the one that stands there. Clients get 400 for it.
+    #[error("the path has a segment '.' or '..', perhaps escaped")]
+    DotSegment,
 }
 
 /// Stands for the value of a path variable while a URI is checked: good in a path, bad in a host.
 const STAND_IN: &str = "*";
 
-const STAGE_VARIABLE: &str = "${stageVariables.";
+const STAGE_VARIABLE: &str = "stageVariables.";
 
 impl UriTemplate {
     /// Takes `text` apart.
@@ -59,8 +69,7 @@ impl UriTemplate {
                     rest = rest.get(length..).unwrap_or("");
                 }
                 None => {
-                    let length = if rest.starts_with("${") { 2 } else { first.len_utf8() };
-                    let (text, tail) = rest.split_at(length);
+                    let (text, tail) = rest.split_at(first.len_utf8());
                     literal.push_str(text);
                     rest = tail;
                 }
@@ -74,7 +83,7 @@ impl UriTemplate {
     pub fn path_variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|p| match p {
             UriPart::Path(name) => Some(&**name),
-            UriPart::Text(_) | UriPart::StageVariable(_) => None,
+            _ => None,
         })
     }
 
@@ -82,33 +91,60 @@ impl UriTemplate {
     pub fn stage_variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|p| match p {
             UriPart::StageVariable(name) => Some(&**name),
-            UriPart::Text(_) | UriPart::Path(_) => None,
+            _ => None,
+        })
+    }
+
+    /// Every other `${…}`, from the left.
+    pub fn left_alone(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|p| match p {
+            UriPart::LeftAlone(text) => Some(&**text),
+            _ => None,
         })
     }
 
     /// The text with every variable replaced.
     pub fn fill<'v>(&self, path: impl Fn(&str) -> &'v str, stage: impl Fn(&str) -> &'v str) -> String {
         let piece = |part: &UriPart| match part {
-            UriPart::Text(text) => text.to_string(),
+            UriPart::Text(text) | UriPart::LeftAlone(text) => text.to_string(),
             UriPart::Path(name) => path(name).to_owned(),
             UriPart::StageVariable(name) => stage(name).to_owned(),
         };
         self.parts.iter().map(piece).collect()
     }
+
+    /// With a stand-in for what is left alone, of which nothing else is asked.
+    fn understood(&self) -> Self {
+        let part = |part: &UriPart| match part {
+            UriPart::LeftAlone(_) => UriPart::Text(STAND_IN.into()),
+            part => part.clone(),
+        };
+        Self { parts: self.parts.iter().map(part).collect() }
+    }
 }
 
 /// Checks what a template becomes: scheme, host, port, and no character that would need encoding.
 pub(super) fn check<'v>(template: &UriTemplate, stage: impl Fn(&str) -> &'v str) -> Result<(), UriError> {
-    let uri = template.fill(|_| STAND_IN, stage);
+    let uri = template.fill(|_| STAND_IN, &stage);
     let (authority, path) = split(&uri).ok_or_else(|| UriError::Scheme(uri.clone()))?;
     if authority.contains(STAND_IN) {
         return Err(UriError::VariableHost);
     }
     Address::parse(authority, Some(80)).map_err(|_| UriError::Authority(authority.into()))?;
-    match path.chars().find(|c| !c.is_ascii_graphic() || "\"<>\\^`#".contains(*c)) {
-        Some(c) => Err(UriError::Character(c)),
-        None => Ok(()),
+    let understood = template.understood().fill(|_| STAND_IN, stage);
+    check_path(split(&understood).map_or(path, |(_, path)| path))
+}
+
+fn check_path(path: &str) -> Result<(), UriError> {
+    if let Some(c) = path.chars().find(|c| !c.is_ascii_graphic() || "\"<>\\^`#{}".contains(*c)) {
+        return Err(UriError::Character(c));
     }
+    let is_hex = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+    if path.match_indices('%').any(|(at, _)| !is_hex(at + 1) || !is_hex(at + 2)) {
+        return Err(UriError::Escape);
+    }
+    let path = path.split('?').next().filter(|path| !path.is_empty()).unwrap_or("/");
+    frame::check_target(path.as_bytes(), None).map_err(|_| UriError::DotSegment)
 }
 
 /// The port that a URI's scheme stands for, if it can be seen.
@@ -128,14 +164,26 @@ fn split(uri: &str) -> Option<(&str, &str)> {
 
 /// The variable at the start of `rest`, and how long it is.
 fn variable(rest: &str) -> Option<(UriPart, usize)> {
-    let good = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let (open, make): (&str, fn(Box<str>) -> UriPart) = match rest.starts_with('$') {
-        true => (STAGE_VARIABLE, UriPart::StageVariable),
-        false => ("{", UriPart::Path),
-    };
-    let inner = rest.strip_prefix(open)?.split_once('}')?.0;
-    let name = inner.strip_suffix('+').filter(|_| open == "{").unwrap_or(inner);
-    (!name.is_empty() && name.chars().all(good)).then(|| (make(name.into()), open.len() + inner.len() + 1))
+    match rest.strip_prefix('$') {
+        Some(braced) => {
+            let inner = braced.strip_prefix('{')?.split_once('}')?.0;
+            let length = "${}".len() + inner.len();
+            let part = match inner.strip_prefix(STAGE_VARIABLE).filter(|name| is_name(name)) {
+                Some(name) => UriPart::StageVariable(name.into()),
+                None => UriPart::LeftAlone(rest.get(..length).filter(|_| !inner.contains('{'))?.into()),
+            };
+            Some((part, length))
+        }
+        None => {
+            let inner = rest.strip_prefix('{')?.split_once('}')?.0;
+            let name = inner.strip_suffix('+').unwrap_or(inner);
+            is_name(name).then(|| (UriPart::Path(name.into()), "{}".len() + inner.len()))
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
 }
 
 fn push_text(parts: &mut Vec<UriPart>, literal: &mut String) {
@@ -154,7 +202,12 @@ mod tests {
         assert_eq!(t.stage_variables().collect::<Vec<_>>(), ["h"]);
         assert_eq!(t.path_variables().collect::<Vec<_>>(), ["id", "q"]);
         assert_eq!(t.fill(|_| "P", |_| "S"), "http://S:80/a/P?x=P${other}");
+        assert_eq!(t.left_alone().collect::<Vec<_>>(), ["${other}"]);
         assert_eq!(UriTemplate::parse("http://h/{}").path_variables().count(), 0);
+        let odd = UriTemplate::parse("http://h/${stageVariables.}/${a{id}}/${");
+        assert_eq!(odd.left_alone().collect::<Vec<_>>(), ["${stageVariables.}"]);
+        assert_eq!(odd.path_variables().collect::<Vec<_>>(), ["id"]);
+        assert_eq!(odd.fill(|_| "P", |_| "S"), "http://h/${stageVariables.}/${aP}/${");
     }
 
     #[test]
@@ -166,7 +219,9 @@ mod tests {
     #[test]
     fn uris() {
         let check = |text: &str| check(&UriTemplate::parse(text), |_| "host");
-        for good in ["http://h", "https://h:8443/a?b=c", "http://[::1]:80/", "http://10.0.0.1/%20", "http://h/{x"] {
+        for good in
+            ["http://h", "https://h:8443/a?b=c", "http://[::1]:80/", "http://10.0.0.1/%20", "http://h/a..b/.c?d=.."]
+        {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         assert_eq!(check("https://${stageVariables.h}:80/{id}"), Ok(()));
@@ -176,5 +231,16 @@ mod tests {
         assert_eq!(check("http://h:99999/"), Err(UriError::Authority("h:99999".into())));
         assert_eq!(check("http://{id}.internal/"), Err(UriError::VariableHost));
         assert_eq!(check("http://h/a b"), Err(UriError::Character(' ')));
+        assert_eq!(check("http://h/${a.b c}/x?y=${z}"), Ok(()), "AWS leaves it alone");
+        assert_eq!(check("http://${a}/"), Err(UriError::Authority("${a}".into())));
+        for open in ["http://h/{", "http://h/{x", "http://h/{}", "http://h/?a={x y}", "http://h/${x"] {
+            assert_eq!(check(open), Err(UriError::Character('{')), "{open}");
+        }
+        for bad in ["http://h/%zz", "http://h/%", "http://h/?a=%4", "http://h/${a}%g0"] {
+            assert_eq!(check(bad), Err(UriError::Escape), "{bad}");
+        }
+        for dots in ["http://h/a/../b", "http://h/..", "http://h/%2e%2E/x", "http://h/./x?y", "http://h/{id}/.;a"] {
+            assert_eq!(check(dots), Err(UriError::DotSegment), "{dots}");
+        }
     }
 }

@@ -116,7 +116,7 @@ fn pieces(
     let mut text = String::new();
     for part in crate::config::UriTemplate::parse(uri).parts {
         match part {
-            UriPart::Text(t) => text.push_str(&t),
+            UriPart::Text(t) | UriPart::LeftAlone(t) => text.push_str(&t),
             UriPart::StageVariable(name) => text.push_str(variables.get(&*name).map_or("", String::as_str)),
             UriPart::Path(name) => {
                 push_text(&mut pieces, &mut text)?;

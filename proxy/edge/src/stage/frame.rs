@@ -323,7 +323,7 @@ fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
 /// Whole escapes only, no fragment, and no dot segments: an origin that resolves them would see a path that no rule was
 /// asked about.
 #[inline]
-pub(super) fn check_target(path: &[u8], query: Option<&[u8]>) -> Result<(), Refusal> {
+pub(crate) fn check_target(path: &[u8], query: Option<&[u8]>) -> Result<(), Refusal> {
     let (mut plain, mut dots) = (true, false);
     let mut before = 0;
     for b in path {

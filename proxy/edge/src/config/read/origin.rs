@@ -55,6 +55,15 @@ pub(super) fn read(table: &Table<'_>, uri: &str, path: &ResourcePath, profile: P
             table.report().error(&rules::UNMAPPED_VARIABLE, at, message, help);
         }
     }
+    for text in template.left_alone() {
+        let message = format!("'{text}' is sent as it stands");
+        table.report().warning(
+            &rules::BAD_URI,
+            at,
+            message,
+            "in a URI ${stageVariables.NAME} and {NAME} are filled in",
+        );
+    }
     if template.stage_variables().next().is_none() {
         check_uri(table, at, &template);
     }
