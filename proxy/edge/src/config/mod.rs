@@ -24,6 +24,8 @@ mod value;
 use std::io::Read;
 use std::path::Path;
 
+pub(crate) use nearest::nearest;
+
 pub use finding::{Finding, Severity};
 pub use keys::{Absent, Form, Key, Kind, Section, paths as key_paths};
 pub use model::*;

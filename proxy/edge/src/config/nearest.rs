@@ -1,7 +1,7 @@
 //! The nearest known name, for help texts.
 
 /// The one of `known` that `text` was probably meant to be: a slip of the pen, another spelling, or a part of it.
-pub(super) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     let wanted = plain(text);
     let distance = |name: &str| strsim::damerau_levenshtein(&wanted, &plain(name));
     let best = known.iter().copied().min_by_key(|name| (distance(name), *name))?;

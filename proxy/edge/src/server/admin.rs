@@ -4,6 +4,7 @@ mod caches;
 mod disks;
 mod dry_run;
 mod keys;
+mod methods;
 mod readings;
 mod shred;
 pub mod wish;
@@ -69,9 +70,16 @@ fn metrics(gateway: &Gateway, _: &AdminRequest) -> AdminResponse {
     }
 }
 
+/// Requests that are explained where no limit is said.
+const EXPLAINED: usize = 32;
+
 /// The last requests, newest first; `?limit=` says how many.
 fn explain(gateway: &Gateway, request: &AdminRequest) -> AdminResponse {
-    let limit = request.query("limit").and_then(|l| l.parse().ok()).unwrap_or(32);
+    let limit = match request.query("limit").map(|limit| limit.parse()) {
+        None => EXPLAINED,
+        Some(Ok(limit)) => limit,
+        Some(Err(_)) => return AdminResponse::error(400, "'limit': a number is needed"),
+    };
     let plan = gateway.plan.load();
     let recent = gateway.explain.recent(limit);
     let requests: Vec<Value> = recent.iter().map(|entry| entry.to_json(|ledger| ledger.to_json(&plan))).collect();

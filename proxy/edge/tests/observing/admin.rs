@@ -46,6 +46,8 @@ fn explain_tells_what_every_stage_decided() {
     assert!(!told.to_string().contains("secret"));
     let one: Value = serde_json::from_str(&gateway.admin("GET", "/sluice/explain?limit=1").body).unwrap();
     assert_eq!(one["requests"].as_array().unwrap().len(), 1);
+    let bad = gateway.admin("GET", "/sluice/explain?limit=abc");
+    assert!(bad.status == 400 && bad.body.contains("'limit'"), "{}", bad.body);
 }
 
 #[test]

@@ -71,6 +71,19 @@ fn purge_lists_takes_and_expires() {
     assert!(!is_stored(&gateway, "/pets/1") && !is_stored(&gateway, "/pets/2"));
 }
 
+/// A slip of the pen that takes nothing would look like success.
+#[test]
+fn a_purge_of_a_method_that_is_not_there_is_refused() {
+    let gateway = gateway(&tagging(), "");
+    for dry in [&[][..], &["--dry-run"]] {
+        let (code, text, errors) = cache(&gateway, &[&["purge", "--method", "GET /petz/{id}"], dry].concat(), "");
+        assert_eq!((code, text.as_str()), (1, ""), "{errors}");
+        let refusal = "'method': there is no 'GET /petz/{id}'; did you mean 'GET /pets/{id}'?";
+        assert!(errors.contains(refusal), "{errors}");
+    }
+    assert_eq!(cache(&gateway, &["purge", "--method", "POST /any/{proxy+}"], "").0, 0, "an ANY method answers it");
+}
+
 #[test]
 fn flush_forgets_everything() {
     let origin = tagging();

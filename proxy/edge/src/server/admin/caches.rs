@@ -10,7 +10,7 @@ use sluice_cache::tier::memory::Swept;
 
 use super::disks::NOT_OPEN;
 use super::wish::{Asked, BadField, Scope, What, Wish};
-use super::{Writer, dry_run, keys, shred};
+use super::{Writer, dry_run, keys, methods, shred};
 use crate::observe::admin::{AdminRequest, AdminResponse};
 use crate::plan::{ApiPlan, Plan, StageCache, StagePlan};
 use crate::server::gateway::Gateway;
@@ -129,7 +129,9 @@ pub(super) type Aim<'p> = (Cached<'p>, Vec<Target>);
 fn aims<'p>(gateway: &Gateway, plan: &'p Arc<Plan>, wish: &Wish) -> Result<Vec<Aim<'p>>, BadField> {
     match &wish.what {
         What::Covered(targets) => {
-            Ok(meant(plan, &wish.scope)?.into_iter().map(|cached| (cached, targets.clone())).collect())
+            let caches = meant(plan, &wish.scope)?;
+            targets.iter().try_for_each(|target| methods::check(target, &caches))?;
+            Ok(caches.into_iter().map(|cached| (cached, targets.clone())).collect())
         }
         What::Url(asked) => keys::aims(gateway, plan, &wish.scope, asked),
     }
