@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::usual_file::usual_file;
 use crate::config::{Configuration, Finding, read_file, unreadable};
 
 /// Check a configuration file and print every finding.
@@ -12,7 +13,7 @@ use crate::config::{Configuration, Finding, read_file, unreadable};
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// The configuration file.
-    #[arg(default_value = "config/sluice.toml")]
+    #[arg(default_value_os_t = usual_file())]
     pub file: PathBuf,
     /// Print the findings as a JSON array.
     #[arg(long)]

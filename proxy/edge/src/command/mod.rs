@@ -7,6 +7,7 @@ pub mod demo;
 pub mod run;
 mod told;
 pub mod upgrade;
+mod usual_file;
 
 use std::process::ExitCode;
 

@@ -12,6 +12,7 @@ use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch}
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::told;
+use super::usual_file::usual_file;
 use crate::config::{Admin, Configuration};
 use crate::demo::Demo;
 use crate::observe::admin::{AdminServer, Options};
@@ -27,7 +28,7 @@ use crate::server::upgrade::Predecessor;
 #[derive(Debug, clap::Args)]
 pub struct Run {
     /// The configuration file.
-    #[arg(value_name = "FILE", default_value = "config/sluice.toml")]
+    #[arg(value_name = "FILE", default_value_os_t = usual_file())]
     file: PathBuf,
     /// Takes over from the process that runs, which then ends as soon as its requests have.
     #[arg(long)]

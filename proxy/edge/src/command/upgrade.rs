@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::told;
+use super::usual_file::usual_file;
 use crate::config::Configuration;
 use crate::server::upgrade::request;
 
@@ -11,7 +12,7 @@ use crate::server::upgrade::request;
 #[derive(Debug, clap::Args)]
 pub struct Upgrade {
     /// The configuration file of the running gateway.
-    #[arg(value_name = "FILE", default_value = "config/sluice.toml")]
+    #[arg(value_name = "FILE", default_value_os_t = usual_file())]
     file: PathBuf,
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::super::usual_file::usual_file;
 use super::client::Client;
 use crate::config::Configuration;
 use crate::observe::admin::percent_encode;
@@ -13,7 +14,7 @@ use crate::observe::admin::percent_encode;
 #[derive(Debug, clap::Args)]
 pub(super) struct Reach {
     /// The configuration file, for the address of the admin listener and its token.
-    #[arg(long, value_name = "FILE", default_value = "config/sluice.toml")]
+    #[arg(long, value_name = "FILE", default_value_os_t = usual_file())]
     config: PathBuf,
     /// The admin listener, instead of what the configuration says: IP:PORT or unix:PATH.
     #[arg(long, value_name = "ADDRESS")]

@@ -11,6 +11,7 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::super::usual_file::usual_file;
 use super::fetch::{Answer, Way};
 use super::purge;
 use super::reach::{CacheError, configuration};
@@ -50,7 +51,7 @@ pub struct Warm {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     patience: u64,
     /// The configuration file, for the addresses that the gateway listens on.
-    #[arg(long, value_name = "FILE", default_value = "config/sluice.toml")]
+    #[arg(long, value_name = "FILE", default_value_os_t = usual_file())]
     config: PathBuf,
     /// Print JSON.
     #[arg(long)]
