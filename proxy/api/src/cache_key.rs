@@ -25,10 +25,16 @@ pub enum KeySource {
 
 /// Not a key parameter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'{0}' is not a cache key parameter: path.NAME, query.NAME, header.NAME, multivaluequery.NAME, multivalueheader.NAME or integration.request.….NAME"
-)]
-pub struct KeyParameterError(pub String);
+pub enum KeyParameterError {
+    /// Another form.
+    #[error(
+        "'{0}' is not a cache key parameter: path.NAME, query.NAME, header.NAME, multivaluequery.NAME, multivalueheader.NAME or integration.request.….NAME"
+    )]
+    Form(String),
+    /// No request can have such a field.
+    #[error("'{0}' is no header name")]
+    HeaderName(String),
+}
 
 /// A named part of the request: `path.id`, or AWS's `method.request.path.id`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,9 +49,9 @@ impl KeyParameter {
     /// Checks `text`; AWS's long form and its `querystring` are understood.
     ///
     /// # Errors
-    /// It names no such part.
+    /// It names no such part, or none that a request can have.
     pub fn parse(text: &str) -> Result<Self, KeyParameterError> {
-        let bad = || KeyParameterError(text.into());
+        let bad = || KeyParameterError::Form(text.into());
         let (source, name) = match text.strip_prefix("integration.request.") {
             Some(rest) => integration(rest),
             None => method(text.strip_prefix("method.request.").unwrap_or(text)),
@@ -53,6 +59,9 @@ impl KeyParameter {
         .filter(|(_, name)| !name.is_empty())
         .ok_or_else(bad)?;
         let name = match source {
+            KeySource::Header | KeySource::MultivalueHeader | KeySource::IntegrationHeader if !is_token(name) => {
+                return Err(KeyParameterError::HeaderName(name.into()));
+            }
             KeySource::Header | KeySource::MultivalueHeader | KeySource::IntegrationHeader => name.to_ascii_lowercase(),
             _ => name.to_owned(),
         };
@@ -63,6 +72,11 @@ impl KeyParameter {
     pub fn is_integration(&self) -> bool {
         matches!(self.source, KeySource::IntegrationPath | KeySource::IntegrationQuery | KeySource::IntegrationHeader)
     }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 fn method(text: &str) -> Option<(KeySource, &str)> {
@@ -124,5 +138,9 @@ mod tests {
         {
             assert!(p(bad).is_err(), "{bad}");
         }
+        for bad in ["header.X y", "multivalueheader.a:", "integration.request.header.ä"] {
+            assert!(matches!(KeyParameter::parse(bad), Err(KeyParameterError::HeaderName(_))), "{bad}");
+        }
+        assert_eq!(p("query.a b").unwrap(), "query.a b", "a query may have any name");
     }
 }

@@ -43,7 +43,7 @@ fn files() -> &'static Path {
     static FILES: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
     let make = || {
         let directory = tempfile::tempdir().unwrap();
-        let certified = rcgen::generate_simple_self_signed(["example.com".to_owned()]).unwrap();
+        let certified = rcgen::generate_simple_self_signed(["example.com", "x"].map(str::to_owned)).unwrap();
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
         for prefix in ["", "other-"] {
             write(&format!("{prefix}chain.pem"), &certified.cert.pem());

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, RootCertStore};
 
@@ -82,6 +84,15 @@ fn authorities(certificates: &[CertificateDer<'static>]) -> Result<(), &'static 
     }
 }
 
+/// The certificate is not for this domain, which may begin with `*.`. One that cannot be read has been reported by itself.
+pub(super) fn is_foreign(files: &CertificateFiles, domain: &str) -> bool {
+    let first = || certificates(&std::fs::read(&files.certificate).ok()?).ok()?.into_iter().next();
+    // Whoever has a certificate for all names below has one for this.
+    let name = ServerName::try_from(domain.replacen('*', "some-name-below", 1));
+    let Some((leaf, name)) = first().zip(name.ok()) else { return false };
+    ParsedCertificate::try_from(&leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_err())
+}
+
 /// Why a chain and a key cannot be used together. Files that cannot be read have been reported by themselves.
 pub(super) fn mismatch(files: &CertificateFiles) -> Option<String> {
     let chain = certificates(&std::fs::read(&files.certificate).ok()?).ok()?;
@@ -96,6 +107,24 @@ pub(super) fn mismatch(files: &CertificateFiles) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_is_for_the_names_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = ["one.test", "*.wild.test", "low.deep.test"].map(str::to_owned);
+        let certificate = directory.path().join("chain.pem");
+        std::fs::write(&certificate, rcgen::generate_simple_self_signed(names).unwrap().cert.pem()).unwrap();
+        let files = CertificateFiles { certificate, private_key: PathBuf::new() };
+        for (domain, foreign) in [
+            ("one.test", false),
+            ("*.wild.test", false),
+            ("a.wild.test", false),
+            ("two.test", true),
+            ("*.deep.test", true),
+        ] {
+            assert_eq!(is_foreign(&files, domain), foreign, "{domain}");
+        }
+    }
 
     #[test]
     fn contents() {

@@ -42,7 +42,7 @@ rules! {
     UNMAPPED_VARIABLE "unmapped-variable" "The URI has a `{name}` that is neither a path variable nor mapped.";
     UNDEFINED_STAGE_VARIABLE "undefined-stage-variable" "A stage does not define a variable that an integration uses: error under `edge`, warning under `aws`.";
     BAD_MAPPING "bad-mapping" "A parameter mapping that cannot be understood, or is not served.";
-    BAD_URI "bad-uri" "The URI of an integration is none for `http` or `https`, or is none with a stage's variables in it.";
+    BAD_URI "bad-uri" "The URI of an integration is none for `http` or `https`, or is none with a stage's variables in it. A `${…}` that nothing is put in for is a warning.";
     UNKEYED_PARAMETER "unkeyed-parameter" "A cached method passes on what is not in its cache key, so callers could get each other's answers: error under `edge`, warning under `aws`. `cache_key_parameters = []`, written out, says that it is meant.";
     INVALID_KEY_PARAMETER "invalid-cache-key-parameter" "A cache key parameter that is not declared: AWS's `Invalid cache key parameter specified`.";
     UNSEALED "unsealed" "`cache_data_encrypted` without `[cache.encryption]`: an error where there is a disk, a warning where entries are in memory alone.";
@@ -50,6 +50,7 @@ rules! {
     OPEN_ADMIN "open-admin" "The admin listener could be reached from elsewhere without a token.";
     MISSING_FILE "missing-file" "A file that does not exist, cannot be read, or is empty.";
     BAD_PEM "bad-pem" "A PEM file without the certificates or the private key that it should hold, or a key that is not the certificate's.";
+    FOREIGN_CERTIFICATE "foreign-certificate" "A domain's certificate is for other names (a warning).";
     BAD_LOG_FORMAT "bad-log-format" "An access log format with an unknown `$context` variable, more than one line, or, under `aws`, without a request id.";
     BAD_HEADER "bad-header" "A header name or value that HTTP forbids, or a field that the gateway sets itself.";
     CACHE_BUDGET "cache-budget" "The stages' caches are larger than `[cache] memory` or `[cache.disk] size` together.";

@@ -81,7 +81,7 @@ pub(super) fn integer(key: &Key, value: Scalar<'_>) -> Result<u64, Problem> {
 pub(super) fn number(key: &Key, value: Scalar<'_>) -> Result<f64, Problem> {
     let n = match value {
         Scalar::Integer(n) => n as f64,
-        Scalar::Float(f) => f,
+        Scalar::Float(f) if f.is_finite() => f,
         _ => return Err(wrong_type(key, value)),
     };
     match key.kind {
@@ -128,8 +128,17 @@ pub(super) fn wrong_type(key: &Key, value: Scalar<'_>) -> Problem {
         Absent::Flag(flag) => format!("the default is {} = {flag}", key.name),
         Absent::Required | Absent::Unset(_) | Absent::Empty => format!("write {}", key.kind.describe()),
     };
-    let message = format!("'{}' is {}, not a {}", key.name, key.kind.describe(), value.type_name());
+    let message = format!("'{}' is {}, not {}", key.name, key.kind.describe(), instead(&key.kind, value));
     Problem { rule: &rules::WRONG_TYPE, message, help }
+}
+
+/// What stands there, for "'x' is a whole number, not …".
+fn instead(kind: &Kind, value: Scalar<'_>) -> String {
+    match (kind, value) {
+        (_, Scalar::Float(f)) if !f.is_finite() => "nan or inf".into(),
+        (Kind::Integer(..), Scalar::Float(_)) => "one with a fraction".into(),
+        _ => format!("a {}", value.type_name()),
+    }
 }
 
 fn out_of_range<T: PartialOrd + Copy>(key: &Key, found: T, (least, most): (T, T), show: fn(T) -> String) -> Problem {

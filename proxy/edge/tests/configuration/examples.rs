@@ -147,11 +147,21 @@ fn the_help_is_what_was_meant() {
         ("limits.header_count = 500", "write 128"),
         ("timeouts.head = '2h'", "write \"3600s\""),
         ("accountId = '1'", "AWS's accountId is written 'account_id' here"),
+        ("throttle.account_rate_limit = nan", "write a number"),
+        ("throttle.account_rate_limit = inf", "write a number"),
         ("access_log.format = '$context.sttus'", "did you mean $context.status?"),
     ] {
         let findings = findings_of(&format!("{text}\nlistener = [{{ address = '127.0.0.1:0' }}]\n"));
         assert_eq!(findings.iter().map(|f| f.help.as_str()).collect::<Vec<_>>(), [help], "{text}");
     }
+}
+
+#[test]
+fn a_fraction_is_told_from_a_whole_number() {
+    let message =
+        |text: &str| findings_of(&format!("{text}\nlistener = [{{ address = '127.0.0.1:0' }}]\n"))[0].message.clone();
+    assert_eq!(message("threads = 1.5"), "'threads' is a whole number, not one with a fraction");
+    assert_eq!(message("throttle.account_rate_limit = nan"), "'account_rate_limit' is a number, not nan or inf");
 }
 
 #[test]

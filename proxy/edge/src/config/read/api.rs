@@ -80,7 +80,7 @@ fn read(table: &Table<'_>, node: &Node) -> Option<ApiDraft> {
     let name = table.text(&keys::NAME).or_else(|| id.as_ref().map(ApiId::to_string));
     let profile = table.text(&keys::PROFILE).as_deref().map_or(node.profile, node::profile);
     let policy = PolicyKeys { table: &keys::POLICY, allow: &keys::ALLOW, deny: &keys::DENY };
-    let network = policy::read(table, &policy);
+    let network = policy::read(table, &policy, profile);
     let (resources, methods) = resources(table, profile);
     let (stages, caches) = stage::read_all(table, profile, &methods);
     let none_written = table.tables(&keys::RESOURCE).iter().all(|resource| resource.written(&keys::METHOD).is_none());

@@ -32,6 +32,13 @@ pub(super) fn read_all(tables: &[Table<'_>], apis: &Apis, node: &Node) -> Vec<Lo
 fn read(table: &Table<'_>, apis: &Apis, node: &Node) -> Option<Domain> {
     let name = table.parse(&keys::DOMAIN_NAME, domain_name);
     let certificate = certificate(table, &keys::CERTIFICATE, &keys::PRIVATE_KEY);
+    if let Some((files, name)) =
+        certificate.as_ref().zip(name.as_deref()).filter(|(files, name)| pem::is_foreign(files, name))
+    {
+        let message = format!("{} is not for '{name}': clients will refuse it", files.certificate.display());
+        let help = "name a certificate with this name among its subject alternative names";
+        table.report().warning(&rules::FOREIGN_CERTIFICATE, table.place(&keys::CERTIFICATE), message, help);
+    }
     let client_ca = pem::file(table, &keys::CLIENT_CA, Holds::Authorities);
     if client_ca.is_some() && certificate.is_none() {
         let message = "mutual TLS needs a certificate of the domain's own";

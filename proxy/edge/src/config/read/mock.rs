@@ -20,6 +20,9 @@ const OWN_FIELDS: &[&str] = &[
     "upgrade",
 ];
 
+/// Fields of every answer, which says by them when it was made and which request it answers.
+const OWN_ANSWER_FIELDS: &[&str] = &["date", "x-amzn-requestid", "x-amz-apigw-id"];
+
 pub(super) fn read(table: &Table<'_>, profile: Profile) -> MockIntegration {
     let status = table.integer(&keys::STATUS).and_then(|n| u16::try_from(n).ok()).unwrap_or(200);
     let body = table.text(&keys::BODY).unwrap_or_default();
@@ -48,7 +51,7 @@ fn field(table: &Table<'_>, name: &Located<&str>, value: &Located<&str>, names: 
     if !is_token(name.value) {
         let message = format!("'{}' is no header name", name.value);
         before.error(&rules::BAD_HEADER, name.at, message, "names have letters, digits and !#$%&'*+-.^_`|~");
-    } else if is_own(&lower) {
+    } else if is_own(&lower) || OWN_ANSWER_FIELDS.contains(&lower.as_str()) {
         let message = format!("the gateway sets '{}' itself", name.value);
         before.error(&rules::BAD_HEADER, name.at, message, "remove it");
     } else if !is_field_value(value.value) {

@@ -149,7 +149,7 @@ fn read(name: StageName, table: &Table<'_>, profile: Profile, methods: &[MethodD
         deployment_id: cache::label(table, &cache_keys::DEPLOYMENT_ID, "-_.", 64),
         defaults: frame.defaults,
         methods: settings.into_iter().map(|(key, draft)| (key, draft.settings)).collect(),
-        network: policy::read(table, &policy),
+        network: policy::read(table, &policy, profile),
     }
 }
 

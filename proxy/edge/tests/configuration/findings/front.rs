@@ -116,6 +116,22 @@ pub(super) const FRONT: &[Case] = &[
             certificate = "key.pem" # <-
         "#,
     ),
+    warning(
+        "foreign-certificate",
+        beside_api!(
+            r#"
+            [[domain]]
+            name = "other.test"
+            certificate = "chain.pem" # <-
+            private_key = "key.pem"
+            [[domain.mapping]]
+            api = "a"
+            [[listener]]
+            address = "127.0.0.1:443"
+            tls = {}
+        "#
+        ),
+    ),
     error(
         "missing-file",
         r#"

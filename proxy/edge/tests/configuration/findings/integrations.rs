@@ -2,7 +2,7 @@
 
 use sluice::config::Severity::Warning;
 
-use super::{Case, error, only_aws, strict};
+use super::{Case, error, only_aws, strict, warning};
 
 pub(super) const INTEGRATIONS: &[Case] = &[
     strict(
@@ -126,6 +126,20 @@ pub(super) const INTEGRATIONS: &[Case] = &[
         "#
         ),
     ),
+    error("bad-uri", get!("/", "type = \"HTTP_PROXY\"\nuri = \"http://x/{\" # <-")),
+    error("bad-uri", get!("/", "type = \"HTTP_PROXY\"\nuri = \"http://x/%zz\" # <-")),
+    error("bad-uri", get!("/", "type = \"HTTP_PROXY\"\nuri = \"http://x/a/../y\" # <-")),
+    error(
+        "bad-uri",
+        "[[api]]\nid = \"a\"\n[api.stage.p]\nvariables = { v = \"..\" }\n[[api.resource]]\npath = \"/\"\n\
+         [api.resource.method.GET.integration]\ntype = \"HTTP_PROXY\"\n\
+         uri = \"http://x/${stageVariables.v}/y\" # <-",
+    ),
+    // AWS leaves them alone, which is hardly meant.
+    warning("bad-uri", get!("/", "type = \"HTTP_PROXY\"\nuri = \"http://x/${stageVariables.}\" # <-")),
+    warning("bad-uri", get!("/", "type = \"HTTP_PROXY\"\nuri = \"http://x/${context.stage}\" # <-")),
+    error("bad-header", get!("/", "type = \"MOCK\"\nheaders = { x-amzn-RequestId = \"mine\" } # <-")),
+    error("bad-header", get!("/", "type = \"MOCK\"\nheaders = { Date = \"then\" } # <-")),
     error(
         "bad-mapping",
         get!(

@@ -155,6 +155,17 @@ pub(super) const KEYS: &[Case] = &[
         ),
     ),
     error(
+        "bad-value",
+        mock!(
+            r#"
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."GET /"]
+            cache_key_parameters = ["header.X y"] # <-
+        "#
+        ),
+    ),
+    error(
         "invalid-cache-key-parameter",
         r#"
             [[api]]

@@ -32,6 +32,28 @@ pub(super) const STAGES: &[Case] = &[
         "#
         ),
     ),
+    strict(
+        "no-effect",
+        mock!(
+            r#"
+            [api.stage.p.resource_policy]
+            allow = ["10.0.0.0/8", "192.0.2.1"] # <-
+            deny = ["0.0.0.0/0", "::/0"]
+        "#
+        ),
+    ),
+    Case {
+        rule: "no-effect",
+        edge: None,
+        aws: None,
+        text: mock!(
+            r#"
+            [api.stage.p.resource_policy]
+            allow = ["10.0.0.0/8", "::1"]
+            deny = ["10.0.0.0/9", "0.0.0.0/0"]
+        "#
+        ),
+    },
     error("unknown-method", mock!(r#"[api.stage.p.method."PUT /"] # <-"#)),
     error("unknown-method", mock!(r#"[api.stage.p.method."GET /x"] # <-"#)),
     error(
