@@ -45,7 +45,7 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     let by_origin = method.cache.as_ref().is_some_and(|rule| rule.origin.is_some());
     let aws = matches!(&method.integration, IntegrationPlan::Http(http) if http.aws);
     let raw = std::mem::take(&mut exchange.origin.raw);
-    let nominated = nominated(&raw);
+    let nominated = if has_connection(&raw) { nominated(&raw) } else { Vec::new() };
     let mut fields = Vec::with_capacity(raw.len());
     for (name, value) in fields_of(&raw) {
         let kind = FieldKind::of(name);
@@ -82,9 +82,36 @@ fn push(out: &mut Vec<u8>, name: &[&[u8]], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Whether a line begins like `Connection`: most answers have none, and need not be taken apart for it.
+fn has_connection(raw: &[u8]) -> bool {
+    const NAME: &[u8] = b"connection";
+    let begins = |line: &[u8]| line.get(..NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME));
+    begins(raw) || memchr::memchr_iter(b'\n', raw).any(|end| raw.get(end + 1..).is_some_and(begins))
+}
+
 /// Names that the endpoint's `Connection` declares to be of its own connection.
 fn nominated(raw: &[u8]) -> Vec<&[u8]> {
     let connection = fields_of(raw).filter(|(name, _)| FieldKind::of(name) == FieldKind::Connection);
     let tokens = connection.flat_map(|(_, value)| value.split(|b| *b == b',').map(<[u8]>::trim_ascii));
     tokens.filter(|t| !t.eq_ignore_ascii_case(b"keep-alive") && !t.eq_ignore_ascii_case(b"close")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_endpoint_keeps_to_its_connection_is_found_wherever_it_is_named() {
+        for (raw, named) in [
+            (&b"A: b\r\nConnection: x-mine, close\r\n"[..], 1),
+            (b"connection: X-Mine\r\nA: b\r\n", 1),
+            (b"CONNECTION: keep-alive\r\n", 0),
+            (b"A: connection\r\nX-Connection: x\r\nConnection-Id: 7\r\n", 0),
+            (b"", 0),
+        ] {
+            let found = if has_connection(raw) { nominated(raw) } else { Vec::new() };
+            assert_eq!(found.len(), named, "{}", String::from_utf8_lossy(raw));
+            assert_eq!(found, nominated(raw));
+        }
+    }
 }
