@@ -283,7 +283,7 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
 /// A name or address, perhaps with a port (RFC 9110 §7.2). Most hosts are a plain name, which one look over its bytes tells.
 #[inline]
 fn check_host(host: &[u8]) -> Result<(), Refusal> {
-    let name = host.iter().take_while(|b| is_name(b)).count();
+    let name = host.iter().position(|b| !is_name(b)).unwrap_or(host.len());
     let good = match host.split_at_checked(name) {
         Some((b"", rest)) => is_literal_with_port(rest),
         Some((_, b"")) => true,
