@@ -28,6 +28,7 @@ class Job:
     size: int = 350
     workers: int = 1
     options: dict = field(default_factory=dict)
+    disk: Path = None  # on disk, for the cache; without it caches are in memory
 
 
 @dataclass
@@ -63,11 +64,13 @@ def limit(job):
 
 
 def nginx(job, sendfile=False):
-    """nginx: proxy_cache on tmpfs with open_file_cache.
+    """nginx: proxy_cache on tmpfs, or where the job says, with open_file_cache for all of its files.
 
     Small bodies are faster without sendfile; with tcp_nopush large ones stall for 40 ms under some congestion controls."""
     switch = "on" if sendfile else "off"
-    (job.folder / "cache").mkdir()
+    cache = (job.disk or job.folder) / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
     tls = f"ssl_certificate {job.certificate}; ssl_certificate_key {job.private_key};"
     text = f"""
 {"user root;" if os.geteuid() == 0 else ""}
@@ -91,9 +94,9 @@ http {{
   fastcgi_temp_path {job.folder}/fastcgi;
   uwsgi_temp_path {job.folder}/uwsgi;
   scgi_temp_path {job.folder}/scgi;
-  open_file_cache max=1000 inactive=3600s;
+  open_file_cache max={OPEN_FILES - 2_000} inactive=3600s;
   open_file_cache_valid 3600s;
-  proxy_cache_path {job.folder}/cache levels=1:2 keys_zone=hits:10m max_size=1g inactive=2h use_temp_path=off;
+  proxy_cache_path {cache} levels=1:2 keys_zone=hits:10m max_size=1g inactive=2h use_temp_path=off;
   upstream origin {{ server {job.origin}; keepalive 1024; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{job.plain} backlog=8192;

@@ -9,6 +9,7 @@ from .rounds import Load, Timing
 ALL = ("sluice", "limit", "haproxy", "nginx", "varnish")
 LARGE = ("sluice", "limit", "haproxy", "nginx", "nginx-sendfile", "varnish")
 CACHES = ("haproxy", "nginx", "nginx-sendfile", "varnish")
+FILES = ("nginx", "nginx-sendfile")
 SECURE = ("sluice", "haproxy", "nginx")
 
 
@@ -92,6 +93,8 @@ CASES = [
     _large("hit-10k", "10 KB", 10_240, 1.2),
     _large("hit-100k", "100 KB", 102_400, 1.3),
     _large("hit-1m", "1 MB", 1_048_576, 1.2),
+    Speed("disk-10k", "disk hit, 16,000 objects of 10 KB in the page cache, 64 connections",
+          Load(path="/s10240", size=10_240, objects=16_000, options={"disk": True}), ("sluice", *FILES), [(FILES, 1.1)]),
     Speed("pass-350", "pass-through, 350 B, upstream keep-alive, 64 connections", Load(path="/pass", hits=False),
           ("sluice", "haproxy", "nginx", "varnish"), [(("haproxy", "nginx"), 1.0)]),
     Speed("tls-hit", "hit over TLS 1.3, keep-alive, 64 connections", Load(kind="tls"), SECURE, [(("haproxy",), 1.3)]),

@@ -52,13 +52,19 @@ def run(command, core, seconds, environment=None):
     return done.stdout + done.stderr
 
 
-def wrk(url, connections, seconds, core, *, size=None, threads=1, headers=()):
-    """Requests over kept connections. With `size` every answer is looked at, which makes the client slower."""
+def wrk(url, connections, seconds, core, *, size=None, threads=1, headers=(), objects=0, after=None):
+    """Requests over kept connections. With `size` every answer is looked at, which makes the client slower. With
+    `objects` there are so many, asked for in turn `after` the first so many, or at random without that."""
     script = WRK / ("verify.lua" if size is not None else "report.lua")
+    environment = {}
+    if objects:
+        environment = {"OBJECTS": str(objects), "THEN": str(script)}
+        environment |= {} if after is None else {"AFTER": str(after % objects)}
+        script = WRK / "objects.lua"
     command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script)]
     command += [part for header in headers for part in ("-H", header)]
     command += [url] + (["--", str(size)] if size else [])
-    return _wrk_reading(run(command, core, seconds))
+    return _wrk_reading(run(command, core, seconds, environment))
 
 
 def start_wrk(url, connections, seconds, core):

@@ -35,6 +35,7 @@ class Lab:
         memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
         self.folder = Path(tempfile.mkdtemp(prefix="sluice-loadtest-", dir=memory))
         self.folder.chmod(0o755)
+        self._disk = None
         self._running = []
         self._jobs = 0
         self.certificate, self.private_key = self._certify()
@@ -57,6 +58,8 @@ class Lab:
         for running in reversed(self._running):
             running.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._disk:
+            shutil.rmtree(self._disk, ignore_errors=True)
 
     def _certify(self):
         certificate, private_key = self.folder / "certificate.pem", self.folder / "key.pem"
@@ -86,8 +89,19 @@ class Lab:
         finally:
             client.close()
 
-    def job(self, name, *, size=350, workers=1, **options):
-        """What the next candidate is started for, with ports and a folder of its own."""
+    def _on_disk(self, name):
+        """A folder of the next candidate that is not in memory."""
+        if not self._disk:
+            place = "/var/tmp" if Path("/var/tmp").is_dir() else None
+            self._disk = Path(tempfile.mkdtemp(prefix="sluice-loadtest-", dir=place))
+            self._disk.chmod(0o755)
+        folder = self._disk / f"{self._jobs}-{name}"
+        folder.mkdir()
+        folder.chmod(0o777)
+        return folder
+
+    def job(self, name, *, size=350, workers=1, disk=False, **options):
+        """What the next candidate is started for, with ports and a folder of its own; with `disk`, one on disk too."""
         self._jobs += 1
         folder = self.folder / f"{self._jobs}-{name}"
         folder.mkdir()
@@ -95,7 +109,7 @@ class Lab:
         ports = [machine.free_port() for _ in range(4)]
         options = {"binary": self.sluice, "admin": ports[3], "path": f"/s{size}", **options}
         return candidates.Job(folder, f"127.0.0.1:{self.origin_port}", *ports[:3], self.certificate,
-                              self.private_key, size, workers, options)
+                              self.private_key, size, workers, options, self._on_disk(name) if disk else None)
 
     def start(self, name, job, cores=None):
         """Starts a candidate and waits until it listens.
@@ -114,7 +128,8 @@ class Lab:
     def stop(self, server):
         server.process.stop()
         self._running.remove(server.process)
-        shutil.rmtree(server.job.folder, ignore_errors=True)
+        for folder in filter(None, (server.job.folder, server.job.disk)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def adopt(self, running):
         """Sees to it that a process which a case has started itself is stopped in the end."""

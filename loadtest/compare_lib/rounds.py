@@ -1,6 +1,6 @@
 """Candidates taking turns: warm-up and verification, then rounds, each with the processor time that it took."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import candidates, clients, lab as lab_module, machine
 from .outcome import Figure
@@ -12,6 +12,8 @@ FOREIGN = 0.05
 HEAD_MOST = 1_024
 # Heads differ by a few bytes (Age, ids).
 HEAD_VARIES = 32
+# Runs of a second in which a cache may be filled.
+FILLS = 60
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Load:
     hits: bool = True  # the origin must see nothing; otherwise it must see everything
     workers: int = 1
     shared: bool = False  # proxy and client share all cores
+    objects: int = 0  # of the path, asked for at random; 0 is one
+    options: dict = field(default_factory=dict)  # of the candidates
 
 
 def compare(lab, load, names, timing):
@@ -63,7 +67,7 @@ def compare(lab, load, names, timing):
 def _up(lab, load, name, figure):
     """Starts a candidate: `sluice@2` is Sluice with two workers."""
     _, _, workers = name.partition("@")
-    job = lab.job(name, size=load.size, workers=int(workers or load.workers))
+    job = lab.job(name, size=load.size, workers=int(workers or load.workers), **load.options)
     try:
         server = lab.start(name, job, _proxy_cores(lab, load))
     except (candidates.Missing, RuntimeError, OSError) as reason:
@@ -93,6 +97,9 @@ def _verify(lab, load, server, figure, timing):
             figure.void = f"status {sample.status} with {len(sample.body)} bytes"
             return False
         figure.bytes_per_answer = sample.head + len(sample.body)
+        if load.objects and not _filled(lab, load, server):
+            figure.void = f"not all of {load.objects} objects came into the cache"
+            return False
         before = lab.origin_count()
         reading = _drive(lab, load, server, timing.warm_up, looking=True)
     except (OSError, clients.ClientFailed, ValueError) as error:
@@ -103,6 +110,19 @@ def _verify(lab, load, server, figure, timing):
         figure.p50.append(reading.p50)
         figure.p99.append(reading.p99)
     return not figure.void
+
+
+def _filled(lab, load, server):
+    """Asks for all objects in turn, again and again, until the origin sees none of them any more."""
+    url, asked, unseen, origin = server.url(load.kind, load.path), 0, 0, lab.origin_count()
+    for _ in range(FILLS):
+        reading = clients.wrk(url, load.connections, 1, lab.client_core, objects=load.objects, after=asked)
+        before, origin = origin, lab.origin_count()
+        asked += reading.requests
+        unseen = unseen + reading.requests if origin == before else 0
+        if unseen >= load.objects:
+            return True
+    return False
 
 
 def _sample(lab, load, server):
@@ -124,7 +144,7 @@ def _drive(lab, load, server, seconds, looking=False):
         return clients.h2load(url, load.connections, load.streams, seconds, core, size=load.size, log=log)
     threads = 2 if load.shared else 1
     size = load.size if looking else None
-    return clients.wrk(url, load.connections, seconds, core, size=size, threads=threads)
+    return clients.wrk(url, load.connections, seconds, core, size=size, threads=threads, objects=load.objects)
 
 
 def _visit(lab, load, server, figure, seconds):

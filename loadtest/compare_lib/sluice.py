@@ -40,9 +40,9 @@ shutdown_grace = "2s"
 level = "warn"
 
 [cache]
-memory = "512 MiB"
+memory = "{"16 MiB" if job.disk else "512 MiB"}"
 object_size_limit = "2 MiB"
-
+{_disk(job) if job.disk else ""}
 [throttle]
 account_rate_limit = {NOT_REACHED}
 account_burst_limit = {NOT_REACHED}
@@ -50,6 +50,15 @@ in_flight_limit = 1_000_000
 
 [admin]
 address = "127.0.0.1:{job.options["admin"]}"
+"""
+
+
+def _disk(job):
+    """Memory is far too small for what is asked for."""
+    return f"""
+[cache.disk]
+directory = "{job.disk}/cache"
+size = "2 GiB"
 """
 
 
@@ -105,7 +114,8 @@ integration = {{ type = "MOCK", body = "{job.options.get("mock", "ok")}" }}
 
 [api.stage.prod]
 cache_cluster_enabled = true
-cache_cluster_size = "256 MiB"
+cache_cluster_size = "{"1 GiB" if job.disk else "256 MiB"}"
+{'cache_memory = "4 MiB"' if job.disk else ""}
 caching_enabled = true
 cache_ttl = "3600s"
 throttling_rate_limit = {NOT_REACHED}
