@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::BytesMut;
 use pingora_core::server::ShutdownWatch;
@@ -135,20 +136,20 @@ async fn serve_http2<S: Transport>(
 }
 
 /// Serves one HTTP/1.1 connection to its end.
-async fn serve<S: Transport>(
-    mut stream: EdgeStream<S>,
-    connection: Connection,
-    mut shutdown: ShutdownWatch,
-    open: Open,
-) {
+async fn serve<S: Transport>(mut stream: EdgeStream<S>, connection: Connection, shutdown: ShutdownWatch, open: Open) {
     let Some(mut lane) = with(|core| {
         let timeouts = core.plan_ref().timeouts;
         Lane::new(connection, timeouts, core.clock.mono())
     }) else {
         return;
     };
+    let mut watched = shutdown.clone();
+    let mut signal = pin!(watched.changed());
+    // Asked once, it wakes the connection whenever it comes, and costs nothing per request.
+    poll_fn(|cx| Poll::Ready(signal.as_mut().poll(cx).is_ready())).await;
     loop {
-        match next(&mut lane, &mut stream, &mut shutdown).await {
+        heed(&shutdown);
+        match poll_fn(|cx| lane.poll(&mut stream, cx)).await {
             Exit::Closed => {
                 // The peer may have gone already; then nobody is left to be told.
                 let _ = stream.shutdown().await;
@@ -192,19 +193,9 @@ async fn serve<S: Transport>(
     }
 }
 
-/// Runs the lane until it gives the connection up. The shutdown signal is listened to once, and costs nothing per
-/// request: it only wakes the connection, and the lane looks whether the process drains when it has nothing to read.
-async fn next<S: Transport>(lane: &mut Lane, stream: &mut EdgeStream<S>, shutdown: &mut ShutdownWatch) -> Exit {
-    let mut signal = pin!(shutdown.changed());
-    let mut listening = true;
-    poll_fn(|cx| {
-        if listening {
-            listening = false;
-            if signal.as_mut().poll(cx).is_ready() {
-                with(|core| core.gateway.drain());
-            }
-        }
-        lane.poll(stream, cx)
-    })
-    .await
+/// What the signal said is known to the lane before it may rest: it looks only whether the process drains.
+fn heed(shutdown: &ShutdownWatch) {
+    if shutdown.has_changed().unwrap_or(true) {
+        with(|core| (!core.gateway.is_draining()).then(|| core.gateway.drain()));
+    }
 }

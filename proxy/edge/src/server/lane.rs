@@ -60,6 +60,8 @@ pub struct Lane {
     /// `carry` may hold a whole request.
     again: bool,
     flush: bool,
+    /// The request that took time has just been answered.
+    resumed: bool,
     /// When something was read last, by the monotonic clock.
     last: u64,
     connection: Connection,
@@ -93,6 +95,7 @@ impl Lane {
             again: false,
             pending: None,
             flush: false,
+            resumed: false,
             then: None,
             alarm: Alarm::default(),
             timeouts,
@@ -106,6 +109,7 @@ impl Lane {
     pub fn resume(&mut self, rest: &[u8]) {
         self.carry.splice(..0, rest.iter().copied());
         self.again = !self.carry.is_empty();
+        self.resumed = true;
         // The head behind that request was not looked at meanwhile.
         self.started = 0;
         self.last = with(|core| core.clock.latest()).unwrap_or(self.last);
@@ -133,7 +137,7 @@ impl Lane {
         io: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<Exit> {
-        let mut read_something = false;
+        let mut read_something = std::mem::take(&mut self.resumed) && !core.gateway.is_draining();
         loop {
             match self.poll_output(core, io, cx) {
                 Poll::Ready(Ok(())) => {}
@@ -304,8 +308,19 @@ impl Lane {
             if core.closing(self.served) {
                 exchange.head.close = true;
             }
-            if let Some(exit) = answer(core, exchange) {
-                return (used, Step::Exit(exit));
+            let close = match answer(core, &mut exchange) {
+                Turn::Answered(close) => close,
+                Turn::Refetched(close, plan) => {
+                    refetch(exchange, plan);
+                    close
+                }
+                Turn::Waiting(need, plan) => {
+                    let exit = Exit::Wait(Box::new(exchange.into_owned()), plan, need);
+                    return (used, Step::Exit(exit));
+                }
+            };
+            if close {
+                return (used, Step::Exit(Exit::Answered));
             }
             if core.out.is_full() {
                 return (used, Step::Full);
@@ -354,26 +369,33 @@ impl Lane {
     }
 }
 
-/// Walks the stages; an answer at hand goes into the worker's output, anything else out of the lane.
+/// How far a request came at once. With what goes on afterwards comes the plan that the exchange's places are in.
+enum Turn {
+    /// It was answered; whether its connection ends with that.
+    Answered(bool),
+    /// The same, and what was answered is to be fetched anew.
+    Refetched(bool, Arc<Plan>),
+    /// It has to wait.
+    Waiting(Need, Arc<Plan>),
+}
+
+/// Walks the stages; an answer at hand goes into the worker's output.
 #[inline]
-fn answer(core: &mut Core, mut exchange: Exchange<'_>) -> Option<Exit> {
+fn answer(core: &mut Core, exchange: &mut Exchange<'_>) -> Turn {
     let mut parts = core.parts();
-    match walk(&mut exchange, &mut parts.context) {
-        Stop::Waiting(need) => Some(Exit::Wait(Box::new(exchange.into_owned()), parts.context.plan.clone(), need)),
-        Stop::Answered => {
-            let close = write(&mut parts, &exchange);
-            if exchange.refetches {
-                refetch(exchange, parts.context.plan);
-            }
-            close.then_some(Exit::Answered)
-        }
+    match walk(exchange, &mut parts.context) {
+        Stop::Waiting(need) => Turn::Waiting(need, parts.context.plan.clone()),
+        Stop::Answered => match (write(&mut parts, exchange), exchange.refetches) {
+            (close, false) => Turn::Answered(close),
+            (close, true) => Turn::Refetched(close, parts.context.plan.clone()),
+        },
     }
 }
 
 #[cold]
-fn refetch(exchange: Exchange<'_>, plan: &Arc<Plan>) {
+fn refetch(exchange: Exchange<'_>, plan: Arc<Plan>) {
     let exchange = Box::new(exchange.into_owned());
-    collapse::refetch(Trip { exchange, plan: plan.clone(), way: Way::Lane, length: BodyLength::Empty });
+    collapse::refetch(Trip { exchange, plan, way: Way::Lane, length: BodyLength::Empty });
 }
 
 /// Writes a whole answer and settles its account; `true` when the connection ends with it.

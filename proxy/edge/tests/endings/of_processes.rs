@@ -42,14 +42,17 @@ fn ask_until_refused(gateway: &Gateway) -> usize {
 fn an_idle_connection_has_two_seconds() {
     let origin = Recorder::echoing();
     let mut gateway = before(&origin, "");
-    let (mut late, mut silent) = (gateway.connect(), gateway.connect());
+    let (mut late, mut silent, mut passed) = (gateway.connect(), gateway.connect(), gateway.connect());
     assert_eq!((late.get("/mock").text(), silent.get("/mock").text()), ("mock", "mock"));
+    for _ in 0..2 {
+        assert_eq!(passed.get("/plain/x").status, 200);
+    }
     let told = Instant::now();
     send_signal(&gateway, "TERM");
     eventually("nobody listens", || TcpStream::connect(gateway.address()).is_err());
     let last = late.get("/mock");
     assert_eq!((last.text(), last.closes()), ("mock", true));
-    assert!(silent.is_closed());
+    assert!(silent.is_closed() && passed.is_closed());
     assert!((Duration::from_secs(1)..Duration::from_secs(8)).contains(&told.elapsed()), "{:?}", told.elapsed());
     eventually("the gateway ends", || !gateway.is_alive());
 }

@@ -108,10 +108,14 @@ fn an_idle_connection_is_closed_without_a_word() {
     for way in WAYS {
         let scene = Scene::by(way, "timeouts = { idle = \"300ms\" }");
         let (mut silent, mut kept, mut blank) = (scene.connect(), scene.connect(), scene.connect());
+        let mut passed = scene.connect();
         let begun = Instant::now();
         assert_eq!(kept.get("/mock").status, 200);
+        for _ in 0..2 {
+            assert_eq!(passed.get("/x").status, 200, "what took time leaves the deadline in force");
+        }
         blank.send("\r\n");
-        assert!(silent.is_closed() && kept.is_closed());
+        assert!(silent.is_closed() && kept.is_closed() && passed.is_closed());
         assert!((BRIEF..SOON).contains(&begun.elapsed()), "{:?}", begun.elapsed());
         assert_eq!(blank.read_all().len(), 0);
     }
