@@ -6,6 +6,7 @@ mod query;
 use std::io::Write;
 use std::net::IpAddr;
 
+use arrayvec::ArrayVec;
 use serde::Serialize;
 use sluice_api::Verb;
 use sluice_cache::answer::Fields;
@@ -15,8 +16,8 @@ use super::mapped::Mapped;
 use super::rescue::Fault;
 use super::source::Request;
 use super::{Context, Exchange, Flow, Need, Reply, frame, recall};
-use crate::message::encode::decimal;
 use crate::message::field::{CONDITIONS, FieldKind, HOP_BY_HOP};
+use crate::message::gather::Gather;
 use crate::message::request_id::RequestIds;
 use crate::plan::{HttpPlan, IntegrationPlan, MethodPlan, Plan};
 use query::Passing;
@@ -239,21 +240,25 @@ fn forwarding_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan) {
     let trusted = comes_from_a_trusted_proxy(exchange, plan);
     let scheme = exchange.connection.scheme();
     let before = |kind| exchange.head.values(kind).filter(move |_| trusted);
+    let mut text = ArrayVec::<u8, ADDRESS>::new();
+    write_address(&mut text, peer);
     out.extend_from_slice(b"X-Forwarded-For: ");
     list(out, before(FieldKind::XForwardedFor));
-    write_address(out, peer);
+    out.extend_from_slice(&text);
     out.extend_from_slice(b"\r\n");
     field(out, b"X-Forwarded-Proto", told_scheme(exchange, plan));
     field(out, b"X-Forwarded-Host", told_host(exchange, plan));
     out.extend_from_slice(b"Forwarded: ");
     list(out, before(FieldKind::Forwarded));
-    out.extend_from_slice(if peer.is_ipv6() { b"for=\"[" } else { b"for=" });
-    write_address(out, peer);
-    out.extend_from_slice(if peer.is_ipv6() { b"]\";host=\"" } else { b";host=\"" });
-    out.extend_from_slice(exchange.head.host());
-    out.extend_from_slice(b"\";proto=");
-    out.extend_from_slice(scheme.as_bytes());
-    out.extend_from_slice(b"\r\n");
+    let mut gather = Gather::new(out);
+    gather.push(if peer.is_ipv6() { b"for=\"[" } else { b"for=" });
+    gather.push(&text);
+    gather.push(if peer.is_ipv6() { b"]\";host=\"" } else { b";host=\"" });
+    gather.push(exchange.head.host());
+    gather.push(b"\";proto=");
+    gather.push(scheme.as_bytes());
+    gather.push(b"\r\n");
+    gather.finish();
 }
 
 /// `X-Forwarded-Proto` as the origin gets it.
@@ -271,17 +276,25 @@ fn believed<'e>(exchange: &'e Exchange<'_>, plan: &Plan, kind: FieldKind) -> Opt
     there.then(|| exchange.head.values(kind).next_back()).flatten()
 }
 
+/// Bytes of the longest address.
+const ADDRESS: usize = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255".len();
+
 /// The usual form of an address; for IPv4 without the formatting machinery, as this is on every call's path.
-fn write_address(out: &mut Vec<u8>, address: IpAddr) {
+fn write_address(text: &mut ArrayVec<u8, ADDRESS>, address: IpAddr) {
     let IpAddr::V4(v4) = address else {
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "{address}");
+        // There is room for every one.
+        let _ = write!(text, "{address}");
         return;
     };
-    for (i, octet) in v4.octets().into_iter().enumerate() {
-        out.extend_from_slice(if i > 0 { b"." } else { b"" });
-        out.extend_from_slice(decimal(u64::from(octet), &mut [0; 20]));
+    for octet in v4.octets() {
+        for (digit, from) in [(octet / 100, 100), (octet / 10 % 10, 10), (octet % 10, 0)] {
+            if octet >= from {
+                text.push(b'0' + digit);
+            }
+        }
+        text.push(b'.');
     }
+    text.pop();
 }
 
 fn comes_from_a_trusted_proxy(exchange: &Exchange<'_>, plan: &Plan) -> bool {
@@ -318,9 +331,34 @@ fn aws_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, http: &HttpPlan) {
     out.extend_from_slice(b"\r\n");
 }
 
+#[inline]
 fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_everybody_writes_them() {
+        for text in [
+            "0.0.0.0",
+            "127.0.0.1",
+            "10.20.30.40",
+            "255.255.255.255",
+            "9.99.100.205",
+            "100.1.0.10",
+            "::1",
+            "2001:db8::7",
+        ] {
+            let mut out = ArrayVec::new();
+            write_address(&mut out, text.parse().unwrap());
+            assert_eq!(out.as_slice(), text.as_bytes());
+        }
+    }
 }
