@@ -61,12 +61,12 @@ pub async fn drive<D: Downstream>(mut trip: Trip, need: Need, down: &mut D) -> A
     loop {
         match need {
             Need::Disk => trip.read_disk().await,
-            Need::Object => objects::open(&mut trip).await,
-            Need::Flight => match collapse::join(trip, down).await {
+            Need::Object => Box::pin(objects::open(&mut trip)).await,
+            Need::Flight => match Box::pin(collapse::join(trip, down)).await {
                 Ok(arrival) => return arrival,
                 Err(alone) => trip = alone,
             },
-            Need::Body(limit) => match bodies::read(down.body(), limit).await {
+            Need::Body(limit) => match Box::pin(bodies::read(down.body(), limit)).await {
                 Ok(body) => trip.keep_body(body),
                 Err(fault) => {
                     // The rest of the body is not read: nothing may follow it.
@@ -77,7 +77,7 @@ pub async fn drive<D: Downstream>(mut trip: Trip, need: Need, down: &mut D) -> A
             },
             Need::Endpoint => {
                 let answer = match trip.exchange.body {
-                    Some(_) => trip.call_with_body_at_hand(down.body()).await,
+                    Some(_) => Box::pin(trip.call_with_body_at_hand(down.body())).await,
                     None => trip.call(down.body()).await,
                 };
                 match answer {
@@ -152,13 +152,15 @@ impl Trip {
         let mut called = self.try_call(&plan, http, begun, body).await;
         if renewal::speaks_of_another(self, &called) {
             self.exchange.stored = None;
-            called = self.try_call(&plan, http, begun, body).await;
+            called = Box::pin(self.try_call(&plan, http, begun, body)).await;
         }
         let Settled { called, is_stored, replaces } = renewal::with_what_is_stored(self, called);
         self.exchange.serves_stale = replaces.is_some();
         self.exchange.confirmed = if is_stored { objects::stored(self) } else { None };
-        if let Ok(started) = &called {
-            invalidation::after(self, started).await;
+        if let Ok(started) = &called
+            && invalidation::concerns(self, started.head.status)
+        {
+            Box::pin(invalidation::after(self, started)).await;
         }
         match called {
             Ok(mut started) => {

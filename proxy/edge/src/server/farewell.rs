@@ -66,7 +66,7 @@ impl Sight<'_> {
                 }
                 return;
             }
-            sleep(LOOK).await;
+            Box::pin(sleep(LOOK)).await;
         }
     }
 

@@ -16,11 +16,8 @@ use crate::message::field::FieldKind;
 use crate::message::head::Head;
 use crate::stage::prepare;
 
-/// Invalidates what has to be, if anything.
+/// Invalidates what has to be.
 pub(super) async fn after(trip: &Trip, started: &Started) {
-    if !concerns(trip, started.head.status) {
-        return;
-    }
     let Some(gateway) = with(|core| core.gateway.clone()) else { return };
     let (plan, uris) = (trip.plan.clone(), uris(trip, Fields::of(&started.head.fields)));
     let by = Writer { peer: trip.exchange.connection.peer, headers: headers(&trip.exchange.head) };
@@ -31,7 +28,8 @@ pub(super) async fn after(trip: &Trip, started: &Started) {
     }
 }
 
-fn concerns(trip: &Trip, status: u16) -> bool {
+/// Whether an answer with this status invalidates anything.
+pub(super) fn concerns(trip: &Trip, status: u16) -> bool {
     let exchange = &trip.exchange;
     let safe = matches!(exchange.head.verb, Some(Verb::Get | Verb::Head | Verb::Options));
     let method = exchange.route.and_then(|r| trip.plan.method(r));

@@ -17,7 +17,10 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = io::Result<
     });
     match at_once.await {
         Some(result) => result,
-        None => tokio::time::timeout(limit, future).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        // A timer is large, and part of nobody's state who needs none.
+        None => {
+            Box::pin(tokio::time::timeout(limit, future)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        }
     }
 }
 

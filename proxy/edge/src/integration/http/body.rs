@@ -31,7 +31,7 @@ impl BodyReader {
     /// What came with the head is no chunk although the head says that chunks follow.
     pub fn new(
         origin: OriginId,
-        connection: Connection,
+        connection: Box<Connection>,
         buffer: Buffer,
         end: BodyEnd,
         keep_alive: bool,

@@ -172,7 +172,7 @@ pub(super) struct Link {
 }
 
 pub(super) enum Way {
-    Http1(Connection),
+    Http1(Box<Connection>),
     Http2(Box<Slot>),
 }
 
@@ -219,7 +219,8 @@ async fn link(call: &Call<'_>, deadline: Instant, age: Age) -> Result<Link, Call
     match (age == Age::Any).then(|| pool::take(call.origin.id())).flatten() {
         Some(connection) => Ok(Link { way: Way::Http1(connection), reused: true }),
         None => {
-            let connected = tokio::time::timeout_at(deadline, call.origin.connect(call.now)).await;
+            // What few calls need is not part of every call's state.
+            let connected = Box::pin(tokio::time::timeout_at(deadline, call.origin.connect(call.now))).await;
             let connection = connected.map_err(|_| CallError::Timeout)??;
             Ok(Link { way: Way::Http1(connection), reused: false })
         }
@@ -229,6 +230,9 @@ async fn link(call: &Call<'_>, deadline: Instant, age: Age) -> Result<Link, Call
 /// When the answer's head must be there, asked once the request has been sent. A long upload is bounded piece by
 /// piece; the endpoint's time begins when it has everything.
 pub(super) fn head_deadline(call: &Call<'_>, deadline: Instant) -> Instant {
+    if call.length == BodyLength::Empty && call.first_byte_timeout >= call.timeout {
+        return deadline;
+    }
     let now = Instant::now();
     let deadline = match call.length {
         BodyLength::Empty => deadline,

@@ -18,7 +18,7 @@ use crate::stage::prepare::BodyLength;
 pub(super) async fn attempt(
     call: &Call<'_>,
     deadline: Instant,
-    mut connection: Connection,
+    mut connection: Box<Connection>,
     body: &mut impl RequestBody,
 ) -> Result<Started, CallError> {
     let mut buffer = Buffer::default();

@@ -21,7 +21,7 @@ const MAX_TRAILERS: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Http1Body {
     origin: OriginId,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     buffer: Buffer,
     state: State,
     keep_alive: bool,
@@ -46,7 +46,7 @@ impl Http1Body {
     /// A reader of what follows a head.
     pub(super) fn new(
         origin: OriginId,
-        connection: Connection,
+        connection: Box<Connection>,
         buffer: Buffer,
         end: BodyEnd,
         keep_alive: bool,

@@ -132,7 +132,7 @@ impl Origin {
     }
 
     /// A new connection to the next address that is not avoided, or to an avoided one when all are.
-    pub async fn connect(&self, now: u64) -> Result<Connection, ConnectError> {
+    pub async fn connect(&self, now: u64) -> Result<Box<Connection>, ConnectError> {
         let start = self.next.fetch_add(1, Relaxed) as usize;
         let count = self.targets.len().max(1);
         let in_turn = || (0..count).filter_map(|i| self.targets.get((start + i) % count));
@@ -168,7 +168,7 @@ impl Origin {
         }
     }
 
-    async fn dial(&self, target: &Target) -> Result<Connection, ConnectError> {
+    async fn dial(&self, target: &Target) -> Result<Box<Connection>, ConnectError> {
         let address = &target.address;
         let failed = |e| ConnectError::Connect(address.clone(), Arc::new(e));
         let mut last = None;
@@ -181,13 +181,14 @@ impl Origin {
         Err(failed(last.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into())))
     }
 
-    async fn secure(&self, tcp: TcpStream, address: SocketAddr) -> std::io::Result<Connection> {
+    async fn secure(&self, tcp: TcpStream, address: SocketAddr) -> std::io::Result<Box<Connection>> {
         tcp.set_nodelay(true)?;
         let socket = match &self.tls {
             None => Socket::Tcp(tcp),
             Some(tls) => Socket::Tls(Box::new(Box::pin(tls.connect(tcp)).await?)),
         };
-        Ok(Connection::new(socket, address))
+        // Boxed for its whole life: a call hands it on a dozen times.
+        Ok(Box::new(Connection::new(socket, address)))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
 use super::connection::Connection;
 use super::origin::OriginId;
+use crate::plan::names::NameHasher;
 
 /// Idle connections that a worker keeps to one origin.
 const PER_ORIGIN: usize = 1_024;
@@ -18,7 +20,7 @@ pub(super) const IDLE: Duration = Duration::from_secs(55);
 #[derive(Default)]
 struct Pool {
     /// Each with the second since which it has been idle.
-    idle: HashMap<OriginId, Vec<(Connection, u64)>>,
+    idle: HashMap<OriginId, Vec<(Box<Connection>, u64)>, BuildHasherDefault<NameHasher>>,
     count: usize,
     /// Sweeps so far, one a second: what a connection's age is counted in, so that no call reads the clock for it.
     seconds: u64,
@@ -29,7 +31,7 @@ thread_local! {
 }
 
 /// An idle connection to the origin on which nothing has happened: the most recently used one.
-pub(super) fn take(origin: OriginId) -> Option<Connection> {
+pub(super) fn take(origin: OriginId) -> Option<Box<Connection>> {
     POOL.with_borrow_mut(|pool| {
         let idle = pool.idle.get_mut(&origin)?;
         while let Some((connection, _)) = idle.pop() {
@@ -43,7 +45,7 @@ pub(super) fn take(origin: OriginId) -> Option<Connection> {
 }
 
 /// Keeps a connection whose answer was read to its end.
-pub(super) fn put(origin: OriginId, connection: Connection) {
+pub(super) fn put(origin: OriginId, connection: Box<Connection>) {
     POOL.with_borrow_mut(|pool| {
         if pool.count >= IN_ALL {
             pool.sweep();

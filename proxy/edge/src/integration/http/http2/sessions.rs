@@ -109,13 +109,13 @@ async fn opened(mut opening: Opening) -> Result<(), ConnectError> {
 }
 
 /// Opens a session and keeps it; or a connection for HTTP/1.1, if that is what the origin chooses.
-async fn open(origin: &Origin, now: u64) -> Result<Option<Connection>, ConnectError> {
+async fn open(origin: &Origin, now: u64) -> Result<Option<Box<Connection>>, ConnectError> {
     let connection = origin.connect(now).await?;
     if !origin.begins_http2(&connection) {
         return Ok(Some(connection));
     }
     let address = connection.address;
-    let session = Session::open(connection, origin.connect_timeout()).await;
+    let session = Session::open(*connection, origin.connect_timeout()).await;
     let session = session.inspect_err(|_| origin.note(address, false, now))?;
     PEERS.with_borrow_mut(|peers| peers.entry(origin.id()).or_default().sessions.push(session));
     Ok(None)
