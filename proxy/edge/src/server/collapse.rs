@@ -87,7 +87,7 @@ pub async fn join<D: Downstream>(mut trip: Trip, down: &mut D) -> Result<Arrival
     };
     match arrived {
         Ok((trip, Outcome::Read(reader))) => Ok(read(trip, reader, down).await),
-        Ok((trip, Outcome::Direct(started))) => Ok(trip.deliver(Some(*started), down).await),
+        Ok((trip, Outcome::Direct(started))) => Ok(trip.deliver(Some(started.body), down).await),
         Ok((trip, Outcome::Ready)) => Ok(trip.deliver(None, down).await),
         Ok((trip, Outcome::OnDisk)) => Err(trip),
         // The task is gone with its worker.

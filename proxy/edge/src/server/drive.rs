@@ -16,7 +16,7 @@ use super::invalidation;
 use super::keeping::Keeper;
 use super::objects;
 use super::renewal::{self, Settled};
-use crate::integration::http::{BodyEnd, BodyReader, Call, CallError, Started, call};
+use crate::integration::http::{BodyEnd, BodyReader, Call, Started, call};
 use crate::message::encode::Framing;
 use crate::message::spare::Spare;
 use crate::observe::metrics::Way;
@@ -49,46 +49,48 @@ pub enum Arrival {
 }
 
 /// Gets what is needed and delivers the answer.
-pub async fn drive<D: Downstream>(mut trip: Trip, need: Need, down: &mut D) -> Arrival {
-    let Some(_lease) = trip.plan.in_flight.clone().try_enter() else {
-        throttle::give_back(&trip.exchange, &trip.plan);
-        trip.exchange.ledger.throttle = throttle::Verdict::InFlight;
-        trip.fail(Fault::Throttled);
-        return trip.deliver(None, down).await;
-    };
-    let mut need = need;
-    let mut started = None;
-    loop {
-        match need {
-            Need::Disk => trip.read_disk().await,
-            Need::Object => Box::pin(objects::open(&mut trip)).await,
-            Need::Flight => match Box::pin(collapse::join(trip, down)).await {
-                Ok(arrival) => return arrival,
-                Err(alone) => trip = alone,
-            },
-            Need::Body(limit) => match Box::pin(bodies::read(down.body(), limit)).await {
-                Ok(body) => trip.keep_body(body),
-                Err(fault) => {
-                    // The rest of the body is not read: nothing may follow it.
-                    trip.exchange.head.close = true;
-                    trip.fail(fault);
-                    return trip.deliver(None, down).await;
-                }
-            },
-            Need::Endpoint => {
-                let answer = match trip.exchange.body {
-                    Some(_) => Box::pin(trip.call_with_body_at_hand(down.body())).await,
-                    None => trip.call(down.body()).await,
-                };
-                match answer {
-                    Ok(answer) => started = Some(answer),
-                    Err(()) => return trip.deliver(None, down).await,
+#[expect(clippy::manual_async_fn, reason = "an async function's state has its arguments twice")]
+pub fn drive<D: Downstream>(mut trip: Trip, mut need: Need, down: &mut D) -> impl Future<Output = Arrival> + Send {
+    async move {
+        let Some(_lease) = trip.plan.in_flight.clone().try_enter() else {
+            throttle::give_back(&trip.exchange, &trip.plan);
+            trip.exchange.ledger.throttle = throttle::Verdict::InFlight;
+            trip.fail(Fault::Throttled);
+            return trip.deliver(None, down).await;
+        };
+        let mut body = None;
+        loop {
+            match need {
+                Need::Disk => trip.read_disk().await,
+                Need::Object => Box::pin(objects::open(&mut trip)).await,
+                Need::Flight => match Box::pin(collapse::join(trip, down)).await {
+                    Ok(arrival) => return arrival,
+                    Err(alone) => trip = alone,
+                },
+                Need::Body(limit) => match Box::pin(bodies::read(down.body(), limit)).await {
+                    Ok(body) => trip.keep_body(body),
+                    Err(fault) => {
+                        // The rest of the body is not read: nothing may follow it.
+                        trip.exchange.head.close = true;
+                        trip.fail(fault);
+                        return trip.deliver(None, down).await;
+                    }
+                },
+                Need::Endpoint => {
+                    let answer = match trip.exchange.body {
+                        Some(_) => Box::pin(trip.call_with_body_at_hand(down.body())).await,
+                        None => trip.call(down.body()).await,
+                    };
+                    match answer {
+                        Ok(answer) => body = Some(answer.body),
+                        Err(()) => return trip.deliver(None, down).await,
+                    }
                 }
             }
-        }
-        match trip.walk() {
-            Stop::Answered => return trip.deliver(started, down).await,
-            Stop::Waiting(next) => need = next,
+            match trip.walk() {
+                Stop::Answered => return trip.deliver(body, down).await,
+                Stop::Waiting(next) => need = next,
+            }
         }
     }
 }
@@ -149,12 +151,20 @@ impl Trip {
             None => return self.failed(None, Fault::Internal),
         };
         let begun = now();
-        let mut called = self.try_call(&plan, http, begun, body).await;
+        let mut head = Spare::take();
+        prepare::write_head(&mut head, &self.exchange, &plan, http, self.length);
+        let mut called = call(&self.request(http, &head, begun), body).await;
         if renewal::speaks_of_another(self, &called) {
             self.exchange.stored = None;
-            called = Box::pin(self.try_call(&plan, http, begun, body)).await;
+            head.clear();
+            prepare::write_head(&mut head, &self.exchange, &plan, http, self.length);
+            called = Box::pin(call(&self.request(http, &head, begun), body)).await;
         }
-        let Settled { called, is_stored, replaces } = renewal::with_what_is_stored(self, called);
+        drop(head);
+        let (mut is_stored, mut replaces) = (false, None);
+        if renewal::concerns(&called) {
+            Settled { called, is_stored, replaces } = renewal::with_what_is_stored(self, called);
+        }
         self.exchange.serves_stale = replaces.is_some();
         self.exchange.confirmed = if is_stored { objects::stored(self) } else { None };
         if let Ok(started) = &called
@@ -179,27 +189,8 @@ impl Trip {
         }
     }
 
-    async fn try_call(
-        &self,
-        plan: &Plan,
-        http: &HttpPlan,
-        begun: u64,
-        body: &mut impl super::downstream::RequestBody,
-    ) -> Result<Started, CallError> {
-        let mut head = Spare::take();
-        prepare::write_head(&mut head, &self.exchange, plan, http, self.length);
-        let request = Call {
-            origin: &http.origin,
-            verb: prepare::verb(&self.exchange, http),
-            head: &head,
-            length: self.length,
-            timeout: http.timeout,
-            first_byte_timeout: http.first_byte_timeout,
-            idle_timeout: http.idle_timeout,
-            retries: http.retries,
-            now: begun,
-        };
-        call(&request, body).await
+    fn request<'c>(&self, http: &'c HttpPlan, head: &'c [u8], now: u64) -> Call<'c> {
+        Call { to: http, verb: prepare::verb(&self.exchange, http), head, length: self.length, now }
     }
 
     fn arrived(&mut self, started: &mut Started) {
@@ -237,15 +228,15 @@ impl Trip {
     }
 
     /// Sends the answer and settles the account.
-    pub async fn deliver<D: Downstream>(mut self, started: Option<Started>, down: &mut D) -> Arrival {
+    pub async fn deliver<D: Downstream>(mut self, body: Option<BodyReader>, down: &mut D) -> Arrival {
         self.close_if_draining();
         if matches!(self.exchange.reply, Reply::Fault(Fault::ClientLeft)) {
             self.settle(0);
             return Arrival::Broken;
         }
-        let sent = match (&self.exchange.reply, started) {
-            (Reply::Origin, Some(started)) => self.stream(started.body, down).await,
-            (Reply::Object(_), _) => objects::send(&mut self, down).await,
+        let sent = match (&self.exchange.reply, body) {
+            (Reply::Origin, Some(body)) => self.stream(body, down).await,
+            (Reply::Object(_), _) => Box::pin(objects::send(&mut self, down)).await,
             _ => self.send_at_hand(down).await,
         };
         let (bytes_out, arrival) = match sent {
@@ -345,4 +336,23 @@ pub fn now() -> u64 {
 /// The `Date` field's value as of the worker's last look at the clock: one at each event, and at least one a second.
 pub fn date() -> [u8; 29] {
     with(|core| *core.clock.date()).unwrap_or(*b"Thu, 01 Jan 1970 00:00:00 GMT")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::server::lane_downstream::LaneDownstream;
+    use crate::server::stream::EdgeStream;
+
+    fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_call_takes_little_from_the_allocator() {
+        let size = size(drive::<LaneDownstream<'static, EdgeStream<TcpStream>>>);
+        assert!(size <= 1024, "{size} B: what is larger is not found in the allocator's lists of small blocks");
+    }
 }

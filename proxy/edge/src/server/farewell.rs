@@ -59,15 +59,23 @@ impl Sight<'_> {
     pub async fn left(&self) {
         // The socket's own place for a reader costs less than one in the list of those who wait for it.
         while poll_fn(|cx| self.tcp.poll_read_ready(cx)).await.is_ok() {
-            let Ok(ready) = self.tcp.ready(Interest::READABLE).await else { return };
-            if ready.is_read_closed() {
-                if self.unread() {
-                    std::future::pending::<()>().await;
-                }
+            if Box::pin(self.looks_left()).await {
                 return;
             }
-            Box::pin(sleep(LOOK)).await;
         }
+    }
+
+    /// Something has happened: whether it is the end. If it is not, it is looked at again after a while.
+    async fn looks_left(&self) -> bool {
+        let Ok(ready) = self.tcp.ready(Interest::READABLE).await else { return true };
+        if !ready.is_read_closed() {
+            sleep(LOOK).await;
+            return false;
+        }
+        if self.unread() {
+            std::future::pending::<()>().await;
+        }
+        true
     }
 
     /// More than a farewell, or the rest of the request, has come and was not read.

@@ -1,6 +1,5 @@
 //! Answers of the HTTP/1.1 lane that take time, written straight to the connection.
 
-use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::downstream::{Downstream, RequestBody};
 use super::farewell::{self, Seen};
-use super::patience::within;
+use super::patience::within_polls;
 use crate::message::encode::{Framing, ResponseHead};
 use crate::message::spare::Spare;
 
@@ -46,7 +45,7 @@ impl<'s, S: AsyncRead + AsyncWrite + Seen + Unpin + Send + Sync> LaneDownstream<
     async fn write(&mut self, piece: &[u8], tail: &[u8]) -> io::Result<()> {
         let (stream, waiting) = (&mut *self.stream, &self.waiting);
         let mut parts = [waiting.as_slice(), piece, tail];
-        let done = within(self.stall, poll_fn(|cx| poll_write_all(&mut *stream, cx, &mut parts))).await;
+        let done = within_polls(self.stall, |cx| poll_write_all(&mut *stream, cx, &mut parts)).await;
         self.waiting.clear();
         done
     }

@@ -24,6 +24,20 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = io::Result<
     }
 }
 
+/// The same for what is polled by a function, with less to keep while nothing has to be waited for.
+pub async fn within_polls<T>(
+    limit: Duration,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>,
+) -> io::Result<T> {
+    match poll_fn(|cx| Poll::Ready(poll(cx))).await {
+        Poll::Ready(result) => result,
+        Poll::Pending => {
+            let in_time = Box::pin(tokio::time::timeout(limit, poll_fn(poll))).await;
+            in_time.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        }
+    }
+}
+
 /// Waits for `future` until `at`; `None` when that has passed. The alarm stays set for whoever waits next, so that of a
 /// thousand waits one has to find its place among the timers.
 pub async fn until<T>(at: Instant, alarm: &mut Alarm, future: impl Future<Output = T>) -> Option<T> {

@@ -19,6 +19,11 @@ pub(super) fn speaks_of_another(trip: &Trip, called: &Result<Started, CallError>
     started.head.status == 304 && !speaks_of(Fields::of(&started.head.fields), Fields::of(stored.head()))
 }
 
+/// Whether something else may take this answer's place.
+pub(super) fn concerns(called: &Result<Started, CallError>) -> bool {
+    called.as_ref().map_or(true, |started| matches!(started.head.status, 304 | 500 | 502 | 503 | 504))
+}
+
 /// What the endpoint's word has come to.
 pub(super) struct Settled {
     /// Its answer, or the stored one.

@@ -18,7 +18,7 @@ pub struct BodyReader(Source);
 
 #[derive(Debug)]
 enum Source {
-    Http1(Http1Body),
+    Http1(Box<Http1Body>),
     Http2(Box<Http2Body>),
     /// What is at hand, and whether it was handed out.
     Held(Bytes, bool),
@@ -39,7 +39,7 @@ impl BodyReader {
     ) -> io::Result<Self> {
         let mut body = Http1Body::new(origin, connection, buffer, end, keep_alive, idle);
         body.check()?;
-        Ok(Self(Source::Http1(body)))
+        Ok(Self(Source::Http1(Box::new(body))))
     }
 
     /// A reader of an HTTP/2 stream.

@@ -2,8 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use sluice_api::Verb;
 use tokio::time::Instant;
@@ -11,30 +9,23 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::head::{self, AnswerHead};
 use super::http2::{SessionId, Slot};
-use super::origin::{ConnectError, Origin};
+use super::origin::ConnectError;
 use super::{BodyReader, http1, http2, pool};
+use crate::plan::HttpPlan;
 use crate::server::downstream::RequestBody;
 use crate::stage::Fault;
 use crate::stage::prepare::BodyLength;
 
-/// What to send, and how long to wait.
+/// What to send.
 pub struct Call<'c> {
-    /// To whom.
-    pub origin: &'c Arc<Origin>,
+    /// To whom, and how long to wait.
+    pub to: &'c HttpPlan,
     /// With which verb.
     pub verb: Verb,
     /// The head in HTTP/1.1's wire form, whatever the origin speaks.
     pub head: &'c [u8],
     /// How the body is framed.
     pub length: BodyLength,
-    /// To the end of the answer's head.
-    pub timeout: Duration,
-    /// From the end of the request to the first byte.
-    pub first_byte_timeout: Duration,
-    /// Between two reads of the answer's body.
-    pub idle_timeout: Duration,
-    /// Further tries of an idempotent request without a body.
-    pub retries: u32,
     /// The monotonic clock, for the addresses' health.
     pub now: u64,
 }
@@ -112,30 +103,38 @@ const fn is_gone(kind: io::ErrorKind) -> bool {
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
-/// Calls the endpoint.
+/// Calls the endpoint. A dead pooled connection costs no try, nor does the first refusal; what else fails before the
+/// answer costs one.
 pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Started, CallError> {
-    attempts(call, Instant::now() + call.timeout, body).await
-}
-
-/// A dead pooled connection costs no try, nor does the first refusal; what else fails before the answer costs one.
-async fn attempts(call: &Call<'_>, deadline: Instant, body: &mut impl RequestBody) -> Result<Started, CallError> {
+    let deadline = Instant::now() + call.to.timeout;
     let empty = call.length == BodyLength::Empty;
     let repeatable = call.verb.is_idempotent() && empty;
-    let mut retries = if repeatable { call.retries } else { 0 };
+    let mut retries = if repeatable { call.to.retries } else { 0 };
     let mut tries = 0u8;
     let mut age = Age::Any;
     loop {
         tries = tries.saturating_add(1);
         let mut reused = false;
         let mut newer = SessionId::default();
-        let error = match unless_left(body, link(call, deadline, age)).await {
+        let linked = match pooled(call, age) {
+            Some(link) => Ok(link),
+            None => Box::pin(unless_left(body, link(call, deadline, age))).await,
+        };
+        let error = match linked {
             Err(CallError::Left) => return Err(CallError::Left),
             Err(e) => e,
             Ok(link) => {
                 let address = link.way.address();
                 (reused, newer) = (link.reused, link.way.session());
-                match link.way.attempt(call, deadline, body).await {
-                    Ok(started) => return Ok(Started { tries, reused, ..started }),
+                let attempted = match link.way {
+                    Way::Http1(connection) => http1::attempt(call, deadline, connection, body).await,
+                    Way::Http2(slot) => Box::pin(http2::attempt(call, deadline, *slot, body)).await,
+                };
+                match attempted {
+                    Ok(mut started) => {
+                        (started.tries, started.reused) = (tries, reused);
+                        return Ok(started);
+                    }
                     Err(
                         e @ (CallError::Client(_) | CallError::Left | CallError::Malformed(_) | CallError::Unsendable),
                     ) => {
@@ -143,7 +142,7 @@ async fn attempts(call: &Call<'_>, deadline: Instant, body: &mut impl RequestBod
                     }
                     Err(e) => {
                         if !reused {
-                            call.origin.note(address, false, call.now);
+                            call.to.origin.note(address, false, call.now);
                         }
                         e
                     }
@@ -198,47 +197,36 @@ impl Way {
             Way::Http2(slot) => slot.session,
         }
     }
+}
 
-    async fn attempt(
-        self,
-        call: &Call<'_>,
-        deadline: Instant,
-        body: &mut impl RequestBody,
-    ) -> Result<Started, CallError> {
-        match self {
-            Way::Http1(connection) => http1::attempt(call, deadline, connection, body).await,
-            Way::Http2(slot) => Box::pin(http2::attempt(call, deadline, *slot, body)).await,
-        }
-    }
+/// What most calls go over.
+fn pooled(call: &Call<'_>, age: Age) -> Option<Link> {
+    let any = age == Age::Any && !call.to.origin.wants_http2();
+    let connection = any.then(|| pool::take(call.to.origin.id())).flatten()?;
+    Some(Link { way: Way::Http1(connection), reused: true })
 }
 
 async fn link(call: &Call<'_>, deadline: Instant, age: Age) -> Result<Link, CallError> {
-    if call.origin.wants_http2() {
-        return Box::pin(http2::link(call, deadline, age)).await;
+    if call.to.origin.wants_http2() {
+        return http2::link(call, deadline, age).await;
     }
-    match (age == Age::Any).then(|| pool::take(call.origin.id())).flatten() {
-        Some(connection) => Ok(Link { way: Way::Http1(connection), reused: true }),
-        None => {
-            // What few calls need is not part of every call's state.
-            let connected = Box::pin(tokio::time::timeout_at(deadline, call.origin.connect(call.now))).await;
-            let connection = connected.map_err(|_| CallError::Timeout)??;
-            Ok(Link { way: Way::Http1(connection), reused: false })
-        }
-    }
+    let connected = tokio::time::timeout_at(deadline, call.to.origin.connect(call.now)).await;
+    let connection = connected.map_err(|_| CallError::Timeout)??;
+    Ok(Link { way: Way::Http1(connection), reused: false })
 }
 
 /// When the answer's head must be there, asked once the request has been sent. A long upload is bounded piece by
 /// piece; the endpoint's time begins when it has everything.
 pub(super) fn head_deadline(call: &Call<'_>, deadline: Instant) -> Instant {
-    if call.length == BodyLength::Empty && call.first_byte_timeout >= call.timeout {
+    if call.length == BodyLength::Empty && call.to.first_byte_timeout >= call.to.timeout {
         return deadline;
     }
     let now = Instant::now();
     let deadline = match call.length {
         BodyLength::Empty => deadline,
-        _ => now + call.timeout,
+        _ => now + call.to.timeout,
     };
-    deadline.min(now + call.first_byte_timeout)
+    deadline.min(now + call.to.first_byte_timeout)
 }
 
 /// Waits for the endpoint, unless the client leaves before. Whoever drops an attempt gives the call up.

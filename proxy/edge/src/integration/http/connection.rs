@@ -97,21 +97,17 @@ impl Connection {
         std::future::poll_fn(|cx| self.poll_fill(cx, buffer)).await
     }
 
-    /// Writes all of `bytes`, unless the endpoint answers first: then `false`.
-    pub async fn send(&mut self, bytes: &[u8], answer: &mut Buffer) -> io::Result<bool> {
-        let mut rest = bytes;
-        std::future::poll_fn(|cx| {
-            while !rest.is_empty() {
-                match self.poll_write(cx, rest) {
-                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    Poll::Ready(Ok(n)) => rest = rest.get(n..).unwrap_or_default(),
-                    Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-                    Poll::Pending => return self.poll_fill(cx, answer).map_ok(|_| false),
-                }
+    /// Writes all of `rest`, of which then nothing is left, unless the endpoint answers first: then `false`.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, rest: &mut &[u8], answer: &mut Buffer) -> Poll<io::Result<bool>> {
+        while !rest.is_empty() {
+            match self.poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => *rest = rest.get(n..).unwrap_or_default(),
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                Poll::Pending => return self.poll_fill(cx, answer).map_ok(|_| false),
             }
-            self.poll_flush(cx).map_ok(|()| true)
-        })
-        .await
+        }
+        self.poll_flush(cx).map_ok(|()| true)
     }
 }
 

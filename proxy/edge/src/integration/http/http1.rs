@@ -1,44 +1,70 @@
 //! One attempt over an HTTP/1.1 connection.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::BodyReader;
 use super::buffer::{Buffer, SIZE};
-use super::call::{Call, CallError, Started, head_deadline, unless_left};
+use super::call::{Call, CallError, Started, head_deadline};
 use super::connection::Connection;
 use super::head::{self, AnswerHead, BodyEnd};
 use crate::server::downstream::RequestBody;
-use crate::server::patience::{until, within};
+use crate::server::patience::within_polls;
 use crate::stage::prepare::BodyLength;
 
 /// Sends the request and reads the answer's head.
-pub(super) async fn attempt(
+#[expect(clippy::manual_async_fn, reason = "an async function's state has its arguments twice")]
+pub(super) fn attempt(
     call: &Call<'_>,
     deadline: Instant,
     mut connection: Box<Connection>,
     body: &mut impl RequestBody,
-) -> Result<Started, CallError> {
-    let mut buffer = Buffer::default();
-    let sent = within(call.timeout, connection.send(call.head, &mut buffer)).await;
-    let mut complete = sent.map_err(CallError::Broken)?;
-    if complete && call.length != BodyLength::Empty {
-        complete = upload(call, &mut connection, &mut buffer, body).await?;
+) -> impl Future<Output = Result<Started, CallError>> + Send {
+    async move {
+        let mut buffer = Buffer::default();
+        let mut complete = send(call, call.head, &mut connection, &mut buffer).await?;
+        if complete && call.length != BodyLength::Empty {
+            complete = Box::pin(upload(call, &mut connection, &mut buffer, body)).await?;
+        }
+        let deadline = head_deadline(call, deadline);
+        let mut alarm = std::mem::take(&mut connection.alarm);
+        let mut left = pin!(body.left());
+        // Answer, client and deadline in one: each layer of waiting is paid for by every call.
+        let head = poll_fn(|cx| {
+            if let Poll::Ready(head) = poll_head(call, &mut connection, &mut buffer, cx) {
+                return Poll::Ready(head);
+            }
+            if left.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(CallError::Left));
+            }
+            alarm.poll_at(deadline, cx).map(|()| Err(CallError::Timeout))
+        });
+        let mut head = head.await?;
+        connection.alarm = alarm;
+        if head.end == BodyEnd::Close && connection.is_tls() {
+            head.end = BodyEnd::CloseNotify;
+        }
+        let keep_alive = head.keep_alive && complete;
+        let body = BodyReader::new(call.to.origin.id(), connection, buffer, head.end, keep_alive, call.to.idle_timeout);
+        let body = body.map_err(|_| head::Malformed)?;
+        Ok(Started { head, body, tries: 1, reused: false, request_complete: complete })
     }
-    let mut alarm = std::mem::take(&mut connection.alarm);
-    let reading = unless_left(body, read_head(call, &mut connection, &mut buffer));
-    let head = until(head_deadline(call, deadline), &mut alarm, reading).await;
-    connection.alarm = alarm;
-    let mut head = head.ok_or(CallError::Timeout)??;
-    if head.end == BodyEnd::Close && connection.is_tls() {
-        head.end = BodyEnd::CloseNotify;
-    }
-    let keep_alive = head.keep_alive && complete;
-    let body = BodyReader::new(call.origin.id(), connection, buffer, head.end, keep_alive, call.idle_timeout);
-    let body = body.map_err(|_| head::Malformed)?;
-    Ok(Started { head, body, tries: 1, reused: false, request_complete: complete })
+}
+
+/// Writes `bytes`; `false` when the endpoint answered before their end.
+async fn send(
+    call: &Call<'_>,
+    mut bytes: &[u8],
+    connection: &mut Connection,
+    buffer: &mut Buffer,
+) -> Result<bool, CallError> {
+    let sent = within_polls(call.to.timeout, |cx| connection.poll_send(cx, &mut bytes, buffer)).await;
+    sent.map_err(CallError::Broken)
 }
 
 /// Passes the client's body on; `false` when the endpoint answered before its end.
@@ -68,7 +94,7 @@ async fn upload(
             (Some(piece), BodyLength::Unknown) => (chunk(&piece), false),
             (Some(piece), _) => (piece, false),
         };
-        if !within(call.timeout, connection.send(&bytes, buffer)).await.map_err(CallError::Broken)? {
+        if !send(call, &bytes, connection, buffer).await? {
             return Ok(false);
         }
         if last {
@@ -85,23 +111,31 @@ fn chunk(piece: &[u8]) -> Bytes {
 }
 
 /// The final head; interim ones (1xx) are passed over.
-async fn read_head(call: &Call<'_>, connection: &mut Connection, buffer: &mut Buffer) -> Result<AnswerHead, CallError> {
+fn poll_head(
+    call: &Call<'_>,
+    connection: &mut Connection,
+    buffer: &mut Buffer,
+    cx: &mut Context<'_>,
+) -> Poll<Result<AnswerHead, CallError>> {
+    let failed = |error: CallError| Poll::Ready(Err(error));
     loop {
-        while let Some((head, len)) = head::parse(buffer.filled(), call.verb)? {
+        while !buffer.is_empty()
+            && let Some((head, len)) = head::parse(buffer.filled(), call.verb)?
+        {
             buffer.consume(len);
             match head.status {
-                101 => return Err(head::Malformed.into()),
+                101 => return failed(head::Malformed.into()),
                 100..200 => {}
-                _ => return Ok(head),
+                _ => return Poll::Ready(Ok(head)),
             }
         }
         if buffer.filled().len() >= SIZE {
-            return Err(head::Malformed.into());
+            return failed(head::Malformed.into());
         }
-        match connection.fill(buffer).await {
-            Ok(0) => return Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into())),
+        match ready!(connection.poll_fill(cx, buffer)) {
+            Ok(0) => return failed(CallError::Broken(io::ErrorKind::UnexpectedEof.into())),
             Ok(_) => {}
-            Err(e) => return Err(CallError::Broken(e)),
+            Err(e) => return failed(CallError::Broken(e)),
         }
     }
 }

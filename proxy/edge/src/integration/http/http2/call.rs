@@ -30,7 +30,7 @@ pub(in super::super) async fn attempt(
     let started = on_stream(call, deadline, slot, body).await;
     // The stream may have been slow, or its connection dead: new calls do not find out.
     if matches!(started, Err(CallError::Timeout)) {
-        sessions::retire(call.origin.id(), session);
+        sessions::retire(call.to.origin.id(), session);
     }
     started
 }
@@ -41,7 +41,7 @@ async fn on_stream(
     mut slot: Slot,
     body: &mut impl RequestBody,
 ) -> Result<Started, CallError> {
-    let request = request::request(call.head, call.origin.scheme(), &slot.address.to_string());
+    let request = request::request(call.head, call.to.origin.scheme(), &slot.address.to_string());
     let request = request.map_err(|_| CallError::Unsendable)?;
     let empty = call.length == BodyLength::Empty;
     let (mut answer, mut stream) = slot.send(request, empty).map_err(failure)?;
@@ -55,7 +55,7 @@ async fn on_stream(
         }
     };
     let head = answer::head(&response, call.verb, response.body().is_end_stream())?;
-    let body = Http2Body::new(response.into_body(), slot, head.end, call.idle_timeout);
+    let body = Http2Body::new(response.into_body(), slot, head.end, call.to.idle_timeout);
     Ok(Started { head, body: BodyReader::http2(body), tries: 1, reused: false, request_complete })
 }
 
@@ -78,7 +78,7 @@ async fn upload(
             return Ok(None);
         };
         let mut sending = Sending { rest: piece, stream: &mut *stream, answer: &mut *answer };
-        let sent = within(call.timeout, poll_fn(|cx| sending.poll(cx).map(Ok))).await;
+        let sent = within(call.to.timeout, poll_fn(|cx| sending.poll(cx).map(Ok))).await;
         if let Some(response) = sent.map_err(CallError::Broken)? {
             return response.map(Some).map_err(failure);
         }

@@ -35,7 +35,7 @@ thread_local! {
 
 /// What a call to an origin that may speak HTTP/2 goes over.
 pub(in super::super) async fn link(call: &Call<'_>, deadline: Instant, age: Age) -> Result<Link, CallError> {
-    let id = call.origin.id();
+    let id = call.to.origin.id();
     let mut reused = true;
     loop {
         if let Some(slot) = slot(id, age) {
@@ -46,14 +46,14 @@ pub(in super::super) async fn link(call: &Call<'_>, deadline: Instant, age: Age)
         }
         reused = false;
         // HTTP/1.1 needs a connection per call: there is nothing to wait for together.
-        if call.origin.chose_http1() {
-            let opened = timeout_at(deadline, open(call.origin, call.now)).await;
+        if call.to.origin.chose_http1() {
+            let opened = timeout_at(deadline, open(&call.to.origin, call.now)).await;
             if let Some(connection) = opened.map_err(|_| CallError::Timeout)?? {
                 return Ok(Link { way: Way::Http1(connection), reused });
             }
             continue;
         }
-        let opened = timeout_at(deadline, opened(opening(call.origin, call.now))).await;
+        let opened = timeout_at(deadline, opened(opening(&call.to.origin, call.now))).await;
         opened.map_err(|_| CallError::Timeout)??;
     }
 }
