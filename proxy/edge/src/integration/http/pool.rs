@@ -17,10 +17,12 @@ const IN_ALL: usize = 8_192;
 /// 60 s.
 pub(super) const IDLE: Duration = Duration::from_secs(55);
 
+/// A connection, and the second since which it has been idle.
+type Idle = (Box<Connection>, u64);
+
 #[derive(Default)]
 struct Pool {
-    /// Each with the second since which it has been idle.
-    idle: HashMap<OriginId, Vec<(Box<Connection>, u64)>, BuildHasherDefault<NameHasher>>,
+    idle: HashMap<OriginId, Vec<Idle>, BuildHasherDefault<NameHasher>>,
     count: usize,
     /// Sweeps so far, one a second: what a connection's age is counted in, so that no call reads the clock for it.
     seconds: u64,
