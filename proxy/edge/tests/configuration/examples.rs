@@ -164,6 +164,21 @@ fn a_fraction_is_told_from_a_whole_number() {
     assert_eq!(message("throttle.account_rate_limit = nan"), "'account_rate_limit' is a number, not nan or inf");
 }
 
+/// A list takes the place of the path and the query, which are the key without one.
+#[test]
+fn a_first_key_parameter_is_not_named_alone() {
+    let text = "listener = [{ address = '127.0.0.1:0' }]\n[[api]]\nid = 'a'\n[[api.resource]]\npath = '/x/{p+}'\n\
+                [api.resource.method.ANY.integration]\ntype = 'HTTP_PROXY'\nuri = 'http://x/{p}'\n\
+                request_parameters = { 'integration.request.header.X-T' = 'method.request.header.Tenant' }\n\
+                [api.stage.p]\ncache_cluster_enabled = true\n[api.stage.p.method.'ANY /x/{p+}']\n";
+    let help = |more: &str| findings_of(&format!("{text}{more}"))[0].help.clone();
+    let first = "write cache_key_parameters = [\"path.p\", \"header.tenant\"], with every query parameter that counts, or \
+                 write [] if all requests get the same";
+    assert_eq!(help(""), first);
+    let further = "add \"header.tenant\" to cache_key_parameters, or write [] if all requests get the same";
+    assert_eq!(help("cache_key_parameters = ['path.p']"), further);
+}
+
 #[test]
 fn every_syntax_error_is_found() {
     let found = findings_of("a = \nb = 1 2\nc = \"x\n");

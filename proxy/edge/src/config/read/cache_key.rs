@@ -82,8 +82,16 @@ pub(super) fn check(
     if !missing.is_empty() {
         let missing: Vec<_> = missing.into_iter().collect();
         let message = format!("{name} passes on {}, and its cache key leaves it out", list(&missing));
-        let help =
-            format!("add {} to cache_key_parameters, or write [] if all requests get the same", quoted(&missing));
+        let what = match parameters {
+            Some(_) => format!("add {} to cache_key_parameters", quoted(&missing)),
+            // A list takes the place of path and query.
+            None => {
+                let all: BTreeSet<_> = read_by(origin).into_iter().map(|read| read.key).collect();
+                let all: Vec<_> = all.into_iter().collect();
+                format!("write cache_key_parameters = [{}], with every query parameter that counts", quoted(&all))
+            }
+        };
+        let help = format!("{what}, or write [] if all requests get the same");
         report.strict(profile, &rules::UNKEYED_PARAMETER, at, message, help);
     }
 }
