@@ -262,6 +262,9 @@ impl Fields<'_> {
         if url.contains('{') {
             return Err(bad(format!("the variables of '{resource}' are not all there")));
         }
+        if resource.bytes().any(|byte| byte <= b' ' || byte == 127 || b"?#".contains(&byte)) {
+            return Err(BadField::new("method", "no resource has a blank, a control character, '?' or '#' in it"));
+        }
         if !query.is_empty() {
             url = format!("{url}?{}", query.join("&"));
         }

@@ -65,6 +65,8 @@ fn every_complaint_names_the_field() {
         (r#"{"method":"GET /a","verb":"GET"}"#, "method"),
         (r#"{"tag":"a","parameters":{}}"#, "parameters"),
         (r#"{"method":"GET /{a}","parameters":{}}"#, "stage"),
+        (r##"{"method":"GET /a#{a}","parameters":{"path.a":"b"},"api":"a","stage":"b"}"##, "method"),
+        (r#"{"method":"GET /a b","parameters":{},"api":"a","stage":"b"}"#, "method"),
         (r#"{"method":"GET /{a}","parameters":{},"api":"a","stage":"b"}"#, "parameters"),
         (r#"{"method":"GET /{a}","parameters":{"path.a":"b/c"},"api":"a","stage":"b"}"#, "parameters"),
         (r#"{"method":"GET /{a}","parameters":{"path.b":"c"},"api":"a","stage":"b"}"#, "parameters"),
