@@ -25,7 +25,7 @@ pub struct CachePlan {
     /// A configuration, for its routes and cache keys.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Sizes to try, besides or instead of AWS's: "2 GB,512 MiB".
+    /// Sizes to try instead of AWS's: "2 GB,512 MiB".
     #[arg(long, value_delimiter = ',', value_parser = size, value_name = "SIZES")]
     pub sizes: Vec<u64>,
     /// Times to live to try.
@@ -105,6 +105,7 @@ impl CachePlan {
         let mut sizes =
             if self.sizes.is_empty() { CLUSTERS.iter().map(|c| c.bytes).collect() } else { self.sizes.clone() };
         sizes.sort_unstable();
+        sizes.dedup();
         let mut ttls: Vec<Duration> = self.ttls.iter().copied().chain([self.ttl]).collect();
         ttls.sort_unstable();
         ttls.dedup();
