@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::entry::{Draft, Lifetime};
-use crate::invalidate::Sequence;
+use crate::invalidate::{Force, Purge, Sequence, Target};
 use crate::key::{Fingerprint, KeyHasher};
 
 const MIB: u64 = 1024 * 1024;
@@ -251,4 +251,27 @@ fn entries_can_be_asked_for_and_replaced_while_all_are_looked_at() {
         });
     }
     assert_eq!(seen, 3);
+}
+
+#[test]
+fn what_a_tier_below_has_found_is_judged_and_kept() {
+    let tier = MemoryTier::new(MIB, MIB);
+    let hasher = hasher();
+    let made = |name: &'static str, status: u16, lifetime: Lifetime, born: u64| {
+        let (key, born) = (hasher.key(name.as_bytes()), Sequence(born));
+        let draft = Draft { key, status, notes: b"", head: b"", lifetime, born };
+        Arc::new(Entry::new(draft, &[]).unwrap())
+    };
+    let over = Lifetime::until(0, 1);
+    let _old = tier.bans().birth();
+    let wish = Purge { target: Target::Key(b"purged".as_slice().into()), force: Force::Hard };
+    tier.bans().publish(wish, u64::MAX);
+    let take_up = |entry| tier.take_up(entry, tier.epoch(), 5);
+    assert!(matches!(take_up(made("fresh", 200, FOREVER, 0)), Found::Fresh(_)));
+    assert!(matches!(take_up(made("expired", 200, over, 0)), Found::Expired(_)));
+    assert!(matches!(take_up(made("marker", MARKER, over, 0)), Found::Expired(_)));
+    assert!(matches!(take_up(made("purged", 200, FOREVER, 0)), Found::Purged));
+    assert!(matches!(take_up(made("later", 200, FOREVER, 2)), Found::Absent), "from a clock that was set back since");
+    let kept = ["fresh", "expired", "marker", "purged", "later"].map(|name| holds(&tier, name));
+    assert_eq!(kept, [true, false, true, false, false]);
 }

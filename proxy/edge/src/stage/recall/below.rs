@@ -103,3 +103,55 @@ pub(super) fn look(exchange: &mut Exchange<'_>, cache: &StageCache, key: KeyRef<
     };
     Some(found)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::atomic::AtomicU64;
+
+    use sluice_cache::entry::{Draft, Lifetime};
+    use sluice_cache::flight::Limits;
+    use sluice_cache::key::SECRET_LEN;
+    use sluice_cache::{Flights, KeyHasher, MemoryTier, Sequence, Turns};
+
+    use super::*;
+    use crate::message::date::Now;
+    use crate::message::head::{Head, Version};
+    use crate::message::request_id::RequestId;
+    use crate::stage::accept::{Connection, Verdict};
+
+    const MIB: u64 = 1024 * 1024;
+
+    fn entry(key: KeyRef<'_>) -> Arc<Entry> {
+        let (lifetime, born) = (Lifetime::until(0, u64::MAX), Sequence(0));
+        Arc::new(Entry::new(Draft { key, status: 200, notes: b"", head: b"", lifetime, born }, &[]).unwrap())
+    }
+
+    /// What is found under a key, when this has come from disk, and whether the answer counts as the disk's.
+    fn found(key: KeyRef<'_>, came: Option<Arc<Entry>>) -> (bool, bool) {
+        let cache = StageCache {
+            memory: MemoryTier::new(MIB, MIB),
+            disk: Arc::default(),
+            flights: Flights::new(Limits::default()),
+            turns: Turns::new(),
+            size: AtomicU64::new(MIB),
+        };
+        let head = Head::flat(Version::Http11, b"GET", b"/", b"a", std::iter::empty()).unwrap();
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let connection = Connection { peer, listener: 0, verdict: Verdict::Plain, mutual: None };
+        let mut exchange = Exchange::new(head, connection, Now::default(), RequestId::default());
+        exchange.disk = OnDisk::Came(came, Since::now(&cache));
+        let is_fresh = matches!(look(&mut exchange, &cache, key), Some(Found::Fresh(_)));
+        (is_fresh, exchange.disk.has_found())
+    }
+
+    #[test]
+    fn what_has_come_for_another_key_is_nobody_s_answer() {
+        let hasher = KeyHasher::new([1; SECRET_LEN]);
+        let (one, other) = (hasher.key(b"one"), hasher.key(b"other"));
+        assert_eq!(found(one, Some(entry(one))), (true, true));
+        assert_eq!(found(one, Some(entry(other))), (false, false));
+        assert_eq!(found(one, None), (false, false));
+    }
+}
