@@ -11,13 +11,15 @@ mod process;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use sluice_cache::Codec;
 use sluice_cache::seal::{KeyId, Keyring, Keys, Secret};
-use sluice_cache::tier::disk::{Config, Probe, Space, Store};
+use sluice_cache::tier::disk::{Config, Pending, Probe, Refused, Space, Store};
 
 use entries::Entries;
 
@@ -92,7 +94,7 @@ fn fill(options: &Options) {
     let count = capacity * MB / size;
     write(&store, &space, &entries, 0..count + count / 8);
     fio::write(&options.directory, capacity);
-    let mut ratios = Vec::new();
+    let (mut ratios, mut rates) = (Vec::new(), Vec::new());
     for round in 0..options.number("rounds", 5) {
         let before = fio::write(&options.directory, capacity);
         let (cpu, started) = (process::cpu(), Instant::now());
@@ -102,26 +104,42 @@ fn fill(options: &Options) {
         let after = fio::write(&options.directory, capacity);
         let rate = bytes as f64 / 1e6 / seconds;
         ratios.push(rate * 2.0 / (before + after));
+        rates.push(rate);
         let cpu = cpu * 1e9 / bytes as f64;
         println!("fill {size} B: {rate:.0} MB/s, {cpu:.2} CPU-s/GB; fio {before:.0} and {after:.0} MB/s");
     }
     ratios.sort_by(f64::total_cmp);
     println!("fill {size} B: median {:.2} of fio; RSS {} MiB", ratios[ratios.len() / 2], process::resident_mib());
-    paced(options, &store, &space, &entries, count);
+    // What the tier takes by itself, or what was asked for.
+    rates.sort_by(f64::total_cmp);
+    let own = rates[rates.len() / 2];
+    match options.values.get("rate") {
+        Some(rate) => paced(options, &store, &space, &entries, count, *rate as f64),
+        None => [0.6, 2.0].into_iter().for_each(|part| paced(options, &store, &space, &entries, count, own * part)),
+    }
 }
 
-/// At a given rate, MB/s: what is refused.
-fn paced(options: &Options, store: &Store, space: &Space, entries: &Entries, count: u64) {
-    let Some(rate) = options.values.get("rate") else { return };
-    let (before, started) = (store.stats(), Instant::now());
+/// At a given rate, MB/s, for twice the capacity: what is not kept, by reason, and the most memory that it took.
+fn paced(options: &Options, store: &Store, space: &Space, entries: &Entries, count: u64, rate: f64) {
+    let (before, started, mut resident) = (store.stats(), Instant::now(), 0);
     for number in 0..count * 2 {
-        let due = Duration::from_secs_f64((number * options.number("size", 100_000)) as f64 / 1e6 / *rate as f64);
+        let due = Duration::from_secs_f64((number * options.number("size", 100_000)) as f64 / 1e6 / rate);
         std::thread::sleep(due.saturating_sub(started.elapsed()));
         let _counted = space.insert(entries.entry(1 << 40 | number), space.epoch());
+        if number % 256 == 0 {
+            resident = resident.max(process::resident_mib());
+        }
     }
-    let refused: u64 = store.stats().refused.iter().zip(before.refused).map(|(after, before)| after - before).sum();
-    let part = refused as f64 * 100.0 / (count * 2) as f64;
-    println!("offered {rate} MB/s: {part:.3} % refused; RSS {} MiB", process::resident_mib());
+    let offered = (count * 2 * options.number("size", 100_000)) as f64 / 1e6 / started.elapsed().as_secs_f64();
+    store.commit().wait().unwrap();
+    let after = store.stats();
+    let refused = after.refused.iter().zip(before.refused).map(|(after, before)| after - before);
+    let reasons: Vec<_> = Refused::ALL.iter().zip(refused.clone()).filter(|(_, count)| *count > 0).collect();
+    let (lost, overtaken) = (after.lost - before.lost, after.overtaken - before.overtaken);
+    let part = (refused.sum::<u64>() + lost) as f64 * 100.0 / (count * 2) as f64;
+    println!(
+        "offered {offered:.0} MB/s: {part:.3} % dropped: {reasons:?}, {lost} lost, {overtaken} overtaken; RSS {resident} MiB at most"
+    );
 }
 
 /// Random hits from several threads, each with several under way.
@@ -145,7 +163,48 @@ fn read(options: &Options) {
             at(0.99),
         );
     }
+    let rate = options.number("rate", (fio / 4.0) as u64);
+    if rate > 0 {
+        arriving(options, &space, &entries, count, rate);
+    }
     println!("{:?}", store.stats());
+}
+
+/// Hits that arrive at a fixed rate, whether those before are answered or not: latencies from the moment that each was
+/// due.
+fn arriving(options: &Options, space: &Space, entries: &Entries, count: u64, rate: u64) {
+    let (mut under_way, mut latencies, mut state, mut absent): (VecDeque<(Duration, Pending)>, _, _, _) =
+        (VecDeque::new(), Vec::new(), 1_u64, 0_u64);
+    let (started, wanted) = (Instant::now(), rate * options.number("seconds", 5));
+    let (mut sent, cpu) = (0, process::cpu());
+    while sent < wanted || !under_way.is_empty() {
+        let due = Duration::from_secs_f64(sent as f64 / rate as f64);
+        if sent < wanted && started.elapsed() >= due {
+            sent += 1;
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let bytes = entries::key((state >> 33) % count);
+            match space.probe(entries.hasher().key(&bytes), 1) {
+                Probe::Ready(_) => latencies.push(started.elapsed() - due),
+                Probe::Read(pending) => under_way.push_back((due, pending)),
+                Probe::Absent => absent += 1,
+            }
+            continue;
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        under_way.retain_mut(|(due, pending)| match Pin::new(pending).poll(&mut context) {
+            Poll::Pending => true,
+            Poll::Ready(found) => {
+                absent += u64::from(found.is_none());
+                latencies.push(started.elapsed() - *due);
+                false
+            }
+        });
+        std::thread::sleep(Duration::from_micros(20));
+    }
+    latencies.sort();
+    let at = |part: f64| latencies[((latencies.len() - 1) as f64 * part) as usize];
+    let each = (process::cpu() - cpu) * 1e6 / wanted as f64;
+    println!("read at {rate}/s: p50 {:?}, p99 {:?}, {absent} misses, {each:.0} us of CPU a hit", at(0.5), at(0.99));
 }
 
 fn hits(options: &Options, space: &Space, entries: &Entries, count: u64) -> (u64, Vec<Duration>, f64, f64) {
