@@ -11,4 +11,5 @@ pub mod replay;
 pub mod server;
 pub mod stage;
 pub mod storage;
+mod tcp_socket;
 mod unix_socket;

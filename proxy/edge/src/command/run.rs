@@ -1,5 +1,7 @@
 //! `sluice run`: the gateway.
 
+use std::fmt::Display;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ use crate::server::reload::Reloader;
 use crate::server::service::Worker;
 use crate::server::socket::{Waiting, socket_name};
 use crate::server::upgrade::Predecessor;
+use crate::tcp_socket;
 
 /// Runs the gateway.
 #[derive(Debug, clap::Args)]
@@ -60,13 +63,14 @@ impl Run {
     fn serve(&self, configuration: &Configuration) -> anyhow::Result<()> {
         let process_log = process_log::init(&configuration.node.log).context("the process log")?;
         let mut predecessor = self.predecessor(configuration)?;
+        check_addresses(configuration, predecessor.as_ref())?;
         let sockets = sockets(configuration, predecessor.as_mut())?;
         let demo_address = configuration.node.demo;
         let demo_before = predecessor.as_mut().and_then(|before| before.socket(&demo_name(demo_address?)));
         let gateway = Arc::new(Gateway::after(predecessor, configuration, &self.file, process_log)?);
         let _demo = demo_address.map(|address| demo(address, demo_before, &gateway)).transpose()?;
         if let Some(admin) = &configuration.node.admin {
-            gateway.life.keep_admin(start_admin(admin, &gateway)?);
+            gateway.life.keep_admin(start_admin(admin, &gateway, self.upgrade)?);
         }
         make_directory(&configuration.node.upgrade_socket);
         let mut server = Server::new_with_opt_and_conf(None, server_conf(configuration));
@@ -101,6 +105,25 @@ fn demo_name(address: SocketAddr) -> String {
     format!("demo {address}")
 }
 
+/// Two gateways would share the connections to an address, and each would have caches and buckets of its own. Only the
+/// ports of the process that hands over are taken rightly.
+fn check_addresses(configuration: &Configuration, before: Option<&Predecessor>) -> anyhow::Result<()> {
+    let is_handed = |address: &SocketAddr| before.is_some_and(|before| before.listens_on(address.port()));
+    let addresses = configuration.listeners.iter().map(|l| l.address).filter(|address| !is_handed(address));
+    for address in addresses {
+        tcp_socket::check_free(address).map_err(|error| cannot_listen(&address, &error))?;
+    }
+    Ok(())
+}
+
+fn cannot_listen(place: &dyn Display, error: &io::Error) -> anyhow::Error {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => "; `sluice upgrade` takes over from a gateway that runs",
+        _ => "",
+    };
+    anyhow::anyhow!("cannot listen on {place}: {error}{hint}")
+}
+
 /// Each worker's sockets, in the order of the listeners. A taken address is an error of the start: all are bound before
 /// anything runs.
 fn sockets(configuration: &Configuration, mut before: Option<&mut Predecessor>) -> anyhow::Result<Vec<Vec<Waiting>>> {
@@ -118,19 +141,12 @@ fn sockets(configuration: &Configuration, mut before: Option<&mut Predecessor>) 
     (0..configuration.node.threads).map(&mut worker).collect()
 }
 
-fn start_admin(admin: &Admin, gateway: &Arc<Gateway>) -> anyhow::Result<AdminServer> {
+fn start_admin(admin: &Admin, gateway: &Arc<Gateway>, successor: bool) -> anyhow::Result<AdminServer> {
     admin::watch(gateway);
     // Both processes of an upgrade listen for a while.
-    let options = Options { token: gateway.admin_token(), shared: true, ..Options::default() };
-    AdminServer::start(&admin.endpoint, admin::routes(gateway), options).context("the admin listener")
-}
-
-/// Without it there is no upgrade; everything else works.
-fn make_directory(socket: &Path) {
-    let Some(directory) = socket.parent().filter(|d| !d.as_os_str().is_empty() && !d.exists()) else { return };
-    if let Err(error) = std::fs::create_dir_all(directory) {
-        tracing::warn!(%error, directory = %directory.display(), "no upgrade will be possible");
-    }
+    let options = Options { token: gateway.admin_token(), shared: true, successor, ..Options::default() };
+    let started = AdminServer::start(&admin.endpoint, admin::routes(gateway), options);
+    started.map_err(|error| cannot_listen(&admin.endpoint, &error))
 }
 
 fn server_conf(configuration: &Configuration) -> ServerConf {

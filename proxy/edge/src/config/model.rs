@@ -2,6 +2,7 @@
 //!
 //! How it is written down, and every key's default, is in `docs/configuration.md`.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -166,6 +167,15 @@ pub struct AccessLog {
     pub format: LogFormat,
     /// Bytes that may wait for the writer before lines are dropped and counted.
     pub buffer: usize,
+}
+
+impl fmt::Display for AdminEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// Where a log goes.

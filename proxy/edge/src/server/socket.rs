@@ -66,6 +66,11 @@ pub fn socket_name(address: SocketAddr, core: usize) -> String {
     format!("{address}#{core}")
 }
 
+/// The address in a name that [`socket_name`] has made.
+pub fn socket_address(name: &str) -> Option<SocketAddr> {
+    name.split_once('#')?.0.parse().ok()
+}
+
 fn check(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     let bound = socket.local_addr()?.as_socket();
     if bound != Some(address) {
@@ -137,5 +142,7 @@ mod tests {
     fn names() {
         assert_eq!(socket_name("127.0.0.1:8080".parse().unwrap(), 0), "127.0.0.1:8080#0");
         assert_eq!(socket_name("[::1]:443".parse().unwrap(), 13), "[::1]:443#13");
+        assert_eq!(socket_address("[::1]:443#13"), "[::1]:443".parse().ok());
+        assert_eq!(socket_address("demo 127.0.0.1:9000"), None);
     }
 }

@@ -33,8 +33,8 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// A port that nobody else gets while this lives. Only sockets that share it (`SO_REUSEPORT`) can listen on it; until
-/// one does, connections to it are refused.
+/// A port that nobody else is given while this lives. Who wants to listen on it by its number can; until somebody does,
+/// connections to it are refused.
 pub struct Port {
     socket: socket2::Socket,
 }
@@ -44,6 +44,8 @@ impl Port {
     pub fn reserve() -> Self {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.set_reuse_port(true).unwrap();
+        // Whether it is free is found out by a socket that shares nothing.
+        socket.set_reuse_address(true).unwrap();
         let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
         socket.bind(&any.into()).unwrap();
         Self { socket }

@@ -84,6 +84,50 @@ fn without_a_running_process_there_is_nothing_to_upgrade() {
     goes_on(&node);
 }
 
+/// Without an upgrade nobody listens beside a gateway: not on its address, nor on all of its port, nor at its admin
+/// listener, over TCP or not, and whether or not there is an upgrade socket to see it by.
+#[test]
+fn a_second_gateway_does_not_share_an_address() {
+    let admin = crate::support::Port::reserve();
+    let node = Node::start(&format!("[admin]\naddress = \"{}\"\n{MOCK}", admin.address()));
+    let (own, free) = (node.address(), crate::support::Port::reserve());
+    let second = |listen: std::net::SocketAddr, admin: &str| {
+        let text = MOCK.replace("@LISTEN@", &listen.to_string());
+        refused(&node, &format!("upgrade_socket = \"other.sock\"\n[admin]\naddress = \"{admin}\"\n{text}"))
+    };
+    let all = std::net::SocketAddr::from(([0, 0, 0, 0], own.port()));
+    for (listen, taken) in [(own, own), (all, all), (free.address(), admin.address())] {
+        let admin = if listen == free.address() { admin.address().to_string() } else { "unix:second.sock".into() };
+        let said = second(listen, &admin);
+        assert!(said.contains(&format!("cannot listen on {taken}")) && said.contains("already in use"), "{said}");
+    }
+    goes_on(&node);
+    node.upgraded();
+    goes_on(&node);
+}
+
+#[test]
+fn a_second_gateway_does_not_take_the_admin_socket() {
+    let node = Node::start(&format!("[admin]\naddress = \"unix:admin.sock\"\n{MOCK}"));
+    let free = crate::support::Port::reserve().address();
+    let text = MOCK.replace("@LISTEN@", &free.to_string());
+    let said = refused(&node, &format!("[admin]\naddress = \"unix:admin.sock\"\n{text}"));
+    assert!(said.contains("cannot listen on") && said.contains("admin.sock") && said.contains("in use"), "{said}");
+    node.upgraded();
+    let socket = node.directory().join("admin.sock");
+    assert_eq!(crate::support::admin::ask(&socket, "GET", "/readyz").status, 200);
+}
+
+/// What `sluice run` says that does not come to serve beside the node.
+fn refused(node: &Node, configuration: &str) -> String {
+    let file = node.directory().join("second.toml");
+    std::fs::write(&file, format!("threads = 2\n{configuration}")).unwrap();
+    let mut command = std::process::Command::new(SLUICE);
+    let output = command.arg("run").arg(&file).current_dir(node.directory()).output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 /// A second gateway does not take the first one's socket away.
 #[test]
 fn the_upgrade_socket_stays_its_owner_s() {

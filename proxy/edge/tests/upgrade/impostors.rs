@@ -8,7 +8,7 @@ use std::time::Duration;
 use sluice::server::upgrade::{Channel, Held, Message, VERSION};
 
 use crate::node::{MOCK, Node, SLUICE};
-use crate::support::{PATIENCE, eventually};
+use crate::support::{Client, PATIENCE, Port, eventually};
 
 const BUDGET: &str = "throttling_rate_limit = 0\nthrottling_burst_limit = 50\n";
 
@@ -101,6 +101,8 @@ fn one_successor_at_a_time_and_only_of_a_known_version() {
 /// A predecessor made by the test, and the new process that meets it.
 struct Impostor {
     node: Node,
+    /// Where the new process is to serve; nobody hands it a socket, and the real one goes on listening.
+    elsewhere: Port,
     channel: Channel,
     new: Child,
 }
@@ -110,10 +112,14 @@ impl Impostor {
         let node = Node::start(&format!("{MOCK}{BUDGET}"));
         std::fs::remove_file(node.directory().join("up.sock")).unwrap();
         let listener = UnixListener::bind(node.directory().join("up.sock")).unwrap();
+        let elsewhere = Port::reserve();
+        let text = std::fs::read_to_string(node.file()).unwrap();
+        let text = text.replace(&node.address().to_string(), &elsewhere.address().to_string());
+        std::fs::write(node.file(), text).unwrap();
         let new = node.command(SLUICE.as_ref(), &["run", "--upgrade"]).spawn().unwrap();
         let mut channel = Channel::new(listener.accept().unwrap().0).unwrap();
         assert_eq!(channel.receive(PATIENCE).unwrap(), Message::TakeOver { version: VERSION });
-        Self { node, channel, new }
+        Self { node, elsewhere, channel, new }
     }
 
     fn say(&mut self, message: &Message) {
@@ -183,10 +189,7 @@ fn a_successor_survives_its_predecessor() {
     assert_eq!(impostor.hears(), Message::Granted { tokens: vec![] });
     impostor.say(&Message::Ready);
     assert!(impostor.channel.receive(Duration::from_secs(5)).is_err(), "nothing more is said");
-    // The real first process goes on listening beside it, so its end shows that the new one serves.
-    Node::signal(impostor.node.first(), "KILL");
-    impostor.node.first_ends();
-    let mut client = impostor.node.connect();
+    let mut client = Client::connect(impostor.elsewhere.address());
     let admitted = (0..100).filter(|_| client.get("/a").status == 200).count();
     assert_eq!(admitted, 3);
     impostor.new.kill().unwrap();

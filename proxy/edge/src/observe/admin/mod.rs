@@ -45,9 +45,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Options {
     /// What callers must show; without one everyone who reaches the listener is served.
     pub token: Option<Token>,
-    /// Another process may listen at the same place for a while, as in an upgrade. On TCP both must have said so when
-    /// they bound; on a UNIX socket the newer one replaces the older.
+    /// Another process may come and listen on the same TCP address for a while, as in an upgrade.
     pub shared: bool,
+    /// This process is that other one. On TCP both must be `shared`; on a UNIX socket the newer replaces the older.
+    pub successor: bool,
     /// Sizes and deadlines.
     pub limits: Limits,
 }
@@ -108,7 +109,7 @@ impl AdminServer {
             .max_blocking_threads(HANDLERS)
             .thread_name("admin-handler")
             .build()?;
-        let socket = bind(&runtime, endpoint, options.shared)?;
+        let socket = bind(&runtime, endpoint, &options)?;
         let address = match &socket {
             Socket::Tcp(listener) => Some(listener.local_addr()?),
             Socket::Unix { .. } => None,
@@ -136,11 +137,11 @@ impl Drop for AdminServer {
     }
 }
 
-fn bind(runtime: &Runtime, endpoint: &AdminEndpoint, shared: bool) -> io::Result<Socket> {
+fn bind(runtime: &Runtime, endpoint: &AdminEndpoint, options: &Options) -> io::Result<Socket> {
     let _entered = runtime.enter();
     match endpoint {
-        AdminEndpoint::Tcp(address) => socket::tcp(*address, shared),
-        AdminEndpoint::Unix(path) => socket::unix(path, shared),
+        AdminEndpoint::Tcp(address) => socket::tcp(*address, options.shared, options.successor),
+        AdminEndpoint::Unix(path) => socket::unix(path, options.successor),
     }
 }
 

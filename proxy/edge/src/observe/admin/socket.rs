@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
+use crate::tcp_socket;
 use crate::unix_socket::{self, SocketFile};
 
 /// Connections that may wait to be accepted.
@@ -22,8 +23,12 @@ pub(super) enum Socket {
     },
 }
 
-/// Listens on an address. `shared` lets another process of the same user listen there too, if it also says so.
-pub(super) fn tcp(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+/// Listens on an address. `shared` lets another process of the same user listen there too, if it also says so; where one
+/// does already, only a `successor` may.
+pub(super) fn tcp(address: SocketAddr, shared: bool, successor: bool) -> io::Result<Socket> {
+    if !successor {
+        tcp_socket::check_free(address)?;
+    }
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.set_reuseport(shared)?;
@@ -31,9 +36,9 @@ pub(super) fn tcp(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     Ok(Socket::Tcp(socket.listen(BACKLOG)?))
 }
 
-/// Listens on a UNIX socket of mode 0600; one that is in use is replaced only if `shared`.
-pub(super) fn unix(path: &Path, shared: bool) -> io::Result<Socket> {
-    let (listener, file) = unix_socket::listen(path, shared)?;
+/// Listens on a UNIX socket of mode 0600; one that is in use is replaced only by a `successor`.
+pub(super) fn unix(path: &Path, successor: bool) -> io::Result<Socket> {
+    let (listener, file) = unix_socket::listen(path, successor)?;
     listener.set_nonblocking(true)?;
     Ok(Socket::Unix { listener: UnixListener::from_std(listener)?, _file: file })
 }

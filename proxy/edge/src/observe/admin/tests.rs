@@ -159,7 +159,7 @@ fn a_unix_socket_is_its_owners_and_goes_with_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("admin.sock");
     let endpoint = AdminEndpoint::Unix(path.clone());
-    let start = |shared| AdminServer::start(&endpoint, routes(), Options { shared, ..Options::default() });
+    let start = |successor| AdminServer::start(&endpoint, routes(), Options { successor, ..Options::default() });
     let server = start(false).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let request = b"GET /healthz HTTP/1.1\r\nHost: sluice\r\nConnection: close\r\n\r\n";
@@ -194,11 +194,13 @@ fn a_file_in_the_sockets_place_is_left_alone() {
 
 #[test]
 fn two_processes_share_an_address_only_on_purpose() {
-    let shared = || Options { shared: true, ..Options::default() };
+    let shared = |successor| Options { shared: true, successor, ..Options::default() };
+    let begin = |address, options| AdminServer::start(&AdminEndpoint::Tcp(address), routes(), options);
     let (_alone, taken) = start(Options::default());
-    assert!(AdminServer::start(&AdminEndpoint::Tcp(taken), routes(), shared()).is_err());
-    let (old, address) = start(shared());
-    let _new = AdminServer::start(&AdminEndpoint::Tcp(address), routes(), shared()).unwrap();
+    assert!(begin(taken, shared(true)).is_err());
+    let (old, address) = start(shared(false));
+    assert_eq!(begin(address, shared(false)).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    let _new = begin(address, shared(true)).unwrap();
     drop(old);
     assert_eq!(status(&ask(address, "GET /healthz", "")), "200");
 }

@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::channel::{Channel, ChannelError};
 use super::message::{Held, Message, VERSION};
 use crate::server::gateway::Gateway;
+use crate::server::socket::socket_address;
 
 /// For the running process to hand something over.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,6 +67,12 @@ impl Predecessor {
         let mut sockets = HashMap::new();
         while receive_sockets(&mut channel, &mut sockets)? {}
         Ok(Self { channel, sockets, taken: Vec::new() })
+    }
+
+    /// It has a socket of this port to hand over.
+    pub fn listens_on(&self, port: u16) -> bool {
+        let port_of = |name: &String| socket_address(name).map(|address| address.port());
+        self.sockets.keys().any(|name| port_of(name) == Some(port))
     }
 
     /// The socket of this name, once.
