@@ -49,6 +49,8 @@ pub struct Api {
     pub resources: Vec<Resource>,
     /// Who may reach the API from which network.
     pub network: NetworkPolicy,
+    /// AWS's `disableExecuteApiEndpoint`: it is reached through custom domains and listeners' defaults only.
+    pub execute_api_endpoint_disabled: bool,
     /// The API's stages by name.
     pub stages: BTreeMap<StageName, Stage>,
 }

@@ -308,3 +308,29 @@ fn aws_puts_its_extended_id_on_refusals_of_an_api() {
     assert_eq!(gateway.get("/pets/dog").field("x-amz-apigw-id").map(str::len), Some(16));
     assert_eq!(names().get("/nothing").field("x-amz-apigw-id"), None);
 }
+
+/// With `disable_execute_api_endpoint` an API is reached by what the operator has mapped, and by its id in no way.
+#[test]
+fn a_closed_endpoint_leaves_domains_and_defaults() {
+    let closed = NAMES.replace("id = \"names\"", "id = \"names\"\ndisable_execute_api_endpoint = true");
+    let gateway =
+        Gateway::start(&closed.replace("default_stage = \"prod\"", "default_stage = \"prod\"\nprivate = true"));
+    for (host, target) in [
+        ("names.execute-api.local.example.com", "/prod/pets/dog"),
+        ("names.execute-api.local.example.com", "/none/pets/dog"),
+        ("NAMES.execute-api.eu-central-1.amazonaws.com", "/prod/nothing"),
+        ("x", "/_aws/execute-api/names/prod/pets/dog"),
+        ("x", "/_aws/execute-api/names/test/"),
+    ] {
+        is_refusal(&request(&gateway, "GET", host, target), "ForbiddenException", FORBIDDEN);
+    }
+    let by_header = "GET /prod/pets/dog HTTP/1.1\r\nHost: x\r\nx-apigw-api-id: names\r\n\r\n";
+    is_refusal(&gateway.connect().send(by_header).read(), "ForbiddenException", FORBIDDEN);
+    for (host, target, body) in [
+        ("api.example.com", "/v1/pets/dog", "dog"),
+        ("x", "/pets/dog", "dog"),
+        ("other.execute-api.local.example.com", "/only/x", "other"),
+    ] {
+        assert_eq!(request(&gateway, "GET", host, target).text(), body, "{host}{target}");
+    }
+}

@@ -47,6 +47,7 @@ rules! {
     INVALID_KEY_PARAMETER "invalid-cache-key-parameter" "A cache key parameter that is not declared: AWS's `Invalid cache key parameter specified`.";
     UNSEALED "unsealed" "`cache_data_encrypted` without `[cache.encryption]`: an error where there is a disk, a warning where entries are in memory alone.";
     NO_EFFECT "no-effect" "The setting changes nothing here: error under `edge`, warning under `aws`.";
+    AROUND_CLIENT_CA "around-client-ca" "A domain asks for client certificates, and the API behind it can be called in ways that do not (a warning).";
     OPEN_ADMIN "open-admin" "The admin listener could be reached from elsewhere without a token.";
     MISSING_FILE "missing-file" "A file that does not exist, cannot be read, or is empty.";
     BAD_PEM "bad-pem" "A PEM file without the certificates or the private key that it should hold, or a key that is not the certificate's.";

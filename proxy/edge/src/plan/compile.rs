@@ -146,6 +146,7 @@ impl Compiler<'_> {
             profile: api.profile,
             router,
             network: network_rules(&api.network),
+            execute_api_endpoint_disabled: api.execute_api_endpoint_disabled,
             stage_names: stages.iter().enumerate().map(|(i, s)| (s.name.clone(), i as u32)).collect(),
             stages,
         })

@@ -93,6 +93,8 @@ pub struct ApiPlan {
     pub router: Router,
     /// Who may reach it.
     pub network: NetworkRules,
+    /// Neither its own host name nor the path `/_aws/execute-api/…` leads to it.
+    pub execute_api_endpoint_disabled: bool,
     /// Its stages.
     pub stages: Vec<StagePlan>,
     /// Places of stages by name.

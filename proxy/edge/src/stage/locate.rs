@@ -38,6 +38,8 @@ pub enum Verdict {
     NoApi,
     /// The domain has no mapping for the path.
     NoBasePath,
+    /// The API's default endpoint is closed; a custom domain may lead to it.
+    EndpointDisabled,
     /// The API has no such stage.
     NoStage,
     /// The API has no such resource, or the resource no such method.
@@ -125,6 +127,9 @@ fn place(exchange: &Exchange<'_>, plan: &Plan, listener: &ListenerPlan) -> Resul
 
 fn route(exchange: &mut Exchange<'_>, plan: &Plan, place: Place) -> Result<(Route, Verdict), Verdict> {
     let api = plan.apis.get(place.api as usize).ok_or(Verdict::NoApi)?;
+    if api.execute_api_endpoint_disabled && is_execute_api_endpoint(place.by) {
+        return Err(Verdict::EndpointDisabled);
+    }
     let bytes = exchange.head.bytes();
     let (stage, path) = match place.stage {
         Some(stage) => (stage, place.path),
@@ -141,6 +146,11 @@ fn route(exchange: &mut Exchange<'_>, plan: &Plan, place: Place) -> Result<(Rout
     let method = api.router.find(text, path.start(), verb, &mut exchange.captures).ok_or(Verdict::NoMethod)?;
     exchange.path = path;
     Ok((Route { api: place.api, stage, method }, place.by))
+}
+
+/// The API was named by its id, not by what an operator maps to it.
+fn is_execute_api_endpoint(by: Verdict) -> bool {
+    matches!(by, Verdict::ExecuteApiHost | Verdict::ApiIdHeader | Verdict::Path)
 }
 
 /// The verb that is executed: under `aws`, what `X-HTTP-Method-Override` says.

@@ -73,6 +73,7 @@ const EFFECTS: &[Effect] = &[
     ("api.id", "'pets2'", &[("domain", "[]")]),
     ("api.name", "'Pets'", &[]),
     ("api.profile", "'aws'", &[]),
+    ("api.disable_execute_api_endpoint", "true", &[]),
     ("api.resource_policy.allow", "[]", &[]),
     ("api.resource_policy.deny", "['10.0.0.0/8', '2001:db8::/32', '10.1.1.1']", &[]),
     ("api.resource.path", "'/pets/{id}/{proxy+}'", &[("api.stage.method", "{}")]),

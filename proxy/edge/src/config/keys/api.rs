@@ -10,7 +10,7 @@ pub(crate) static API: Key = Key::new(
     Kind::Tables(&Section {
         title: "[[api]]",
         doc: "A REST API. It is reached through a domain, a listener's `default_api`, the host `{id}.execute-api.{region}.…`, or the path `/_aws/execute-api/{id}/{stage}/…`.",
-        keys: &[&ID, &NAME, &PROFILE, &POLICY, &cache::API_CACHE_INVALIDATION_CALLERS, &RESOURCE, &STAGE],
+        keys: &[&ID, &NAME, &PROFILE, &DISABLE_EXECUTE_API_ENDPOINT, &POLICY, &cache::API_CACHE_INVALIDATION_CALLERS, &RESOURCE, &STAGE],
     }),
     Unset("every request gets 403"),
     "The APIs.",
@@ -22,6 +22,13 @@ pub(crate) static NAME: Key =
     Key::new("name", Kind::Text(&ANY_TEXT), Unset("the id"), "Shown in metrics and logs.").aws("name");
 pub(crate) static PROFILE: Key =
     Key::new("profile", Kind::Choice(PROFILES), Unset("the node's"), "The API's own profile.");
+pub(crate) static DISABLE_EXECUTE_API_ENDPOINT: Key = Key::new(
+    "disable_execute_api_endpoint",
+    Kind::Flag,
+    Flag(false),
+    "403 for the host `{id}.execute-api.…`, for `/_aws/execute-api/{id}/…` and for `x-apigw-api-id`: only custom domains and a listener's `default_api` lead to the API. Needed where a domain asks for client certificates, which the other ways do not.",
+)
+.aws("disableExecuteApiEndpoint");
 
 pub(crate) static POLICY: Key = Key::new(
     "resource_policy",

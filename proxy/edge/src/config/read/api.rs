@@ -79,6 +79,7 @@ fn read(table: &Table<'_>, node: &Node) -> Option<ApiDraft> {
     let id = table.parse(&keys::ID, ApiId::parse);
     let name = table.text(&keys::NAME).or_else(|| id.as_ref().map(ApiId::to_string));
     let profile = table.text(&keys::PROFILE).as_deref().map_or(node.profile, node::profile);
+    let execute_api_endpoint_disabled = table.flag(&keys::DISABLE_EXECUTE_API_ENDPOINT).unwrap_or_default();
     let policy = PolicyKeys { table: &keys::POLICY, allow: &keys::ALLOW, deny: &keys::DENY };
     let network = policy::read(table, &policy, profile);
     let (resources, methods) = resources(table, profile);
@@ -88,7 +89,7 @@ fn read(table: &Table<'_>, node: &Node) -> Option<ApiDraft> {
         let message = "the API has a stage and no methods: every request gets 403";
         table.report().error(&rules::NO_METHODS, table.at, message, "add an [[api.resource]] with a method");
     }
-    let api = Api { id: id?, name: name?, profile, resources, network, stages };
+    let api = Api { id: id?, name: name?, profile, resources, network, execute_api_endpoint_disabled, stages };
     Some(ApiDraft { api, at: table.at, caches })
 }
 

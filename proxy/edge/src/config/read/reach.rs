@@ -1,13 +1,14 @@
 //! What only shows when all is read: addresses taken twice, caches beyond the budget, APIs that nobody can reach,
 //! certificates that no listener shows.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use sluice_api::ApiId;
+use sluice_api::{Api, ApiId};
 
 use super::api::Apis;
 use super::disk;
-use crate::config::keys::{front, node as keys};
+use crate::config::keys::{api as api_keys, front, node as keys};
 use crate::config::model::{AdminEndpoint, Domain, Listener, Node};
 use crate::config::report::{Mark, Report};
 use crate::config::rules;
@@ -28,6 +29,7 @@ pub(super) fn check(
     stages(apis, report);
     certificates(node, domains, listeners, report);
     shadowed_hosts(node, apis, domains, report);
+    around_client_ca(apis, domains, listeners, report);
 }
 
 fn addresses(root: &Table<'_>, node: &Node, listeners: &[Located<Listener>]) {
@@ -98,5 +100,37 @@ fn shadowed_hosts(node: &Node, apis: &Apis, domains: &[Located<Domain>], report:
             let message = format!("the domain takes the host by which the API '{}' would be reached", draft.api.id);
             report.warning(&rules::SHADOWED, domain.at, message, "choose another name");
         }
+    }
+}
+
+/// Mutual TLS is a domain's: who takes another way to the API is not asked for a certificate.
+fn around_client_ca(apis: &Apis, domains: &[Located<Domain>], listeners: &[Located<Listener>], report: &Report<'_>) {
+    for domain in domains.iter().filter(|domain| domain.value.client_ca.is_some() && domain.value.certificate.is_some())
+    {
+        let mapped: BTreeSet<&ApiId> = domain.value.mappings.iter().map(|mapping| &mapping.api).collect();
+        for draft in mapped.into_iter().filter_map(|id| apis.find(id)) {
+            open_endpoint(&draft.api, domain, report);
+            open_default(&draft.api, domain, listeners, report);
+        }
+    }
+}
+
+fn open_endpoint(api: &Api, domain: &Located<Domain>, report: &Report<'_>) {
+    if !api.execute_api_endpoint_disabled {
+        let (id, name) = (&api.id, &domain.value.name);
+        let message = format!(
+            "'{name}' asks for client certificates, but the API '{id}' is also served without: as {id}.execute-api.… and under /_aws/execute-api/{id}/"
+        );
+        let help = format!("set '{} = true' in the API", api_keys::DISABLE_EXECUTE_API_ENDPOINT.name);
+        report.warning(&rules::AROUND_CLIENT_CA, domain.at, message, help);
+    }
+}
+
+fn open_default(api: &Api, domain: &Located<Domain>, listeners: &[Located<Listener>], report: &Report<'_>) {
+    let is_default = |listener: &&Located<Listener>| listener.value.default_api.as_ref() == Some(&api.id);
+    for listener in listeners.iter().filter(is_default) {
+        let (id, name, address) = (&api.id, &domain.value.name, listener.value.address);
+        let message = format!("'{name}' asks for client certificates, but {address} serves the API '{id}' without");
+        report.warning(&rules::AROUND_CLIENT_CA, listener.at, message, "remove 'default_api' there");
     }
 }

@@ -242,4 +242,44 @@ pub(super) const FRONT: &[Case] = &[
         "#
         ),
     ),
+    warning(
+        "around-client-ca",
+        beside_api!(
+            r#"
+            [[listener]]
+            address = "127.0.0.1:443"
+            tls = {}
+            [[domain]] # <-
+            name = "x"
+            mapping = [{ api = "a" }]
+            certificate = "chain.pem"
+            private_key = "key.pem"
+            client_ca = "chain.pem"
+        "#
+        ),
+    ),
+    warning(
+        "around-client-ca",
+        r#"
+            [[listener]]
+            address = "127.0.0.1:443"
+            tls = {}
+            [[listener]]
+            address = "127.0.0.1:80" # <-
+            default_api = "a"
+            [[domain]]
+            name = "x"
+            mapping = [{ api = "a" }]
+            certificate = "chain.pem"
+            private_key = "key.pem"
+            client_ca = "chain.pem"
+            [[api]]
+            id = "a"
+            disable_execute_api_endpoint = true
+            [api.stage.p]
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+        "#,
+    ),
 ];
