@@ -159,7 +159,7 @@ fn server_conf(configuration: &Configuration) -> ServerConf {
     }
 }
 
-/// SIGTERM ends gracefully, SIGUSR2 starts the next process, SIGINT ends at once. A second SIGTERM or SIGINT does not wait
+/// SIGTERM ends gracefully, SIGUSR1 opens the access log anew, SIGUSR2 starts the next process, SIGINT ends at once. A second SIGTERM or SIGINT does not wait
 /// for anybody. SIGQUIT is how some are told that the next process is there; here that one says so itself.
 struct Signals {
     gateway: Arc<Gateway>,
@@ -168,6 +168,7 @@ struct Signals {
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
+        tokio::spawn(reopen_logs(self.gateway.clone()));
         let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::user_defined2(), SignalKind::quit()];
         let [Ok(mut terminate), Ok(mut interrupt), Ok(mut upgrade), Ok(mut quit)] = kinds.map(signal) else {
             return ShutdownSignal::FastShutdown;
@@ -186,6 +187,15 @@ impl ShutdownSignalWatch for Signals {
             std::process::exit(130);
         });
         ShutdownSignal::GracefulTerminate
+    }
+}
+
+/// For as long as the process lives: who rotates a log does not ask whether it is ending.
+async fn reopen_logs(gateway: Arc<Gateway>) {
+    let Ok(mut reopen) = signal(SignalKind::user_defined1()) else { return };
+    while reopen.recv().await.is_some() {
+        gateway.reopen_logs();
+        tracing::info!("the access log is opened anew");
     }
 }
 

@@ -58,6 +58,13 @@ impl Gateway {
         result
     }
 
+    /// Opens the access log's file by its name again, after a rotation.
+    pub fn reopen_logs(&self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        }
+    }
+
     fn try_reload(&self) -> Result<(), ReloadError> {
         if self.is_draining() {
             // Buckets that were handed over would fill again.
@@ -80,9 +87,7 @@ impl Gateway {
             held.token.become_same(&token);
         }
         *self.named.lock() = configuration.files;
-        if let Some(log) = &self.access_log {
-            log.reopen();
-        }
+        self.reopen_logs();
         if let Err(error) = self.process_log.apply(&configuration.node.log) {
             tracing::warn!(%error, "the process log stays as it was");
         }

@@ -66,18 +66,25 @@ fn a_format_of_one_s_own_is_kept_to_the_letter() {
     assert_eq!(line, &format!("<HEAD> /none|403|prod {id} -"));
 }
 
+/// By the signal that reloads, and by the one that many rotate with, which does nothing else.
 #[test]
 fn after_rotation_lines_go_into_the_new_file() {
+    ["HUP", "USR1"].iter().for_each(|name| rotate_by(name));
+}
+
+fn rotate_by(name: &str) {
     let gateway = logging("\"$context.requestId $context.path\"");
     let (file, old) = (gateway.directory().join("access.log"), gateway.directory().join("access.log.1"));
     gateway.get("/mock");
     lines(&file, 1);
     std::fs::rename(&file, &old).unwrap();
-    signal(&gateway, "HUP");
+    signal(&gateway, name);
     eventually("a new file", || file.exists());
     gateway.get("/none");
     assert!(lines(&file, 1)[0].ends_with("/none"));
     assert_eq!(lines(&old, 1).len(), 1);
+    let reloads = gateway.metrics().value("sluice_reloads_total{result=\"ok\"}");
+    assert_eq!(reloads, if name == "HUP" { 1.0 } else { 0.0 });
 }
 
 #[test]
