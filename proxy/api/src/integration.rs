@@ -51,6 +51,8 @@ pub struct HttpIntegration {
     pub first_byte_timeout: Duration,
     /// Limit between two reads of the answer's body.
     pub idle_timeout: Duration,
+    /// Limit for the whole call, from its start to the end of the answer's body.
+    pub total_timeout: Option<Duration>,
     /// How often an idempotent request is sent again after a failure; a dead pooled connection does not count.
     pub retries: u32,
     /// Send the client's Host instead of the URI's.

@@ -99,6 +99,7 @@ fn what_is_not_http_is_a_bad_gateway() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 2\n\nlf",
         "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
     ] {
@@ -210,12 +211,40 @@ fn never_whole(read: Result<Response, support::client::Broken>, what: &str) {
     }
 }
 
+/// The same for one that takes too long.
+fn is_given_up(read: Result<Response, support::client::Broken>, what: &str) {
+    match read {
+        Ok(response) if response.status == 504 => is(&response, 504, TIMED_OUT),
+        read => never_whole(read, what),
+    }
+}
+
 #[test]
 fn an_origin_that_stops_in_the_middle_is_given_up() {
     let origin = Recorder::start(|_| Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello").hang());
     let gateway = gateway(origin.address(), "idle_timeout = \"100ms\"");
     for target in ["/x", "/cached/x"] {
-        never_whole(gateway.connect().request("GET", target, "").try_read(false), target);
+        is_given_up(gateway.connect().request("GET", target, "").try_read(false), target);
+    }
+}
+
+/// Neither an upload nor an answer that goes on and on keeps a call alive for longer. Under `aws` the integration's timeout
+/// is that limit; at the edge a call has none unless it is stated.
+#[test]
+fn a_call_ends_when_its_time_is_over() {
+    let origin = Recorder::start(|request| match request.method.as_str() {
+        "GET" => Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello").hang(),
+        _ => Answer::none().hang(),
+    });
+    for more in ["total_timeout = \"100ms\"", "timeout = \"100ms\""] {
+        let text = FAILING.replace("@ORIGIN@", &origin.address().to_string()).replace("@MORE@", more);
+        let profile = if more.starts_with("total") { "edge" } else { "aws" };
+        let gateway = Gateway::start(&format!("profile = \"{profile}\"\n{text}"));
+        for target in ["/x", "/cached/x"] {
+            is_given_up(gateway.connect().request("GET", target, "").try_read(false), target);
+        }
+        let mut client = gateway.connect();
+        is(&client.request("POST", "/x", "Content-Length: 10\r\n").send("hello").read(), 504, TIMED_OUT);
     }
 }
 

@@ -318,6 +318,8 @@ pub struct HttpPlan {
     pub first_byte_timeout: Duration,
     /// Between two reads of the answer's body.
     pub idle_timeout: Duration,
+    /// For the whole call.
+    pub total_timeout: Option<Duration>,
     /// Further tries of an idempotent request.
     pub retries: u32,
     /// The API's id, for `User-Agent` and `X-Amzn-Apigateway-Api-Id`.

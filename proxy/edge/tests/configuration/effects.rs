@@ -97,6 +97,7 @@ const EFFECTS: &[Effect] = &[
     ("api.resource.method.integration.connect_timeout", "'1s'", &[]),
     ("api.resource.method.integration.first_byte_timeout", "'1s'", &[]),
     ("api.resource.method.integration.idle_timeout", "'1s'", &[]),
+    ("api.resource.method.integration.total_timeout", "'1m'", &[]),
     ("api.resource.method.integration.retries", "0", &[]),
     ("api.resource.method.integration.preserve_host", "true", &[]),
     ("api.resource.method.integration.http_version", "'2'", &[]),

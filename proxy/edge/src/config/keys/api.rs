@@ -2,7 +2,7 @@
 
 use super::Absent::{Empty, Flag, Integer, Required, Text, Unset};
 use super::{
-    ANY_TEXT, API_ID, FILE, Form, Key, Kind, NETWORK, PROFILES, STAGE_NAME, Section, cache, millis, secs, stage,
+    ANY_TEXT, API_ID, DAY, FILE, Form, Key, Kind, NETWORK, PROFILES, STAGE_NAME, Section, cache, millis, secs, stage,
 };
 
 pub(crate) static API: Key = Key::new(
@@ -105,6 +105,7 @@ pub(crate) static INTEGRATION: Key = Key::new(
             &CONNECT_TIMEOUT,
             &FIRST_BYTE_TIMEOUT,
             &IDLE_TIMEOUT,
+            &TOTAL_TIMEOUT,
             &RETRIES,
             &PRESERVE_HOST,
             &HTTP_VERSION,
@@ -169,7 +170,7 @@ pub(crate) static TIMEOUT: Key = Key::new(
     "timeout",
     Kind::Duration(millis(1), secs(3600)),
     Text("29s"),
-    "From the start of the call to the end of the answer's head. AWS: 50 ms to 29 s.",
+    "From the start of the call to the end of the answer's head; with a request body, from its end on. AWS: 50 ms to 29 s.",
 )
 .aws("timeoutInMillis");
 pub(crate) static CONNECT_TIMEOUT: Key = Key::new(
@@ -189,6 +190,12 @@ pub(crate) static IDLE_TIMEOUT: Key = Key::new(
     Kind::Duration(millis(1), secs(3600)),
     Text("60s"),
     "Between two reads of the answer's body.",
+);
+pub(crate) static TOTAL_TIMEOUT: Key = Key::new(
+    "total_timeout",
+    Kind::Duration(millis(1), secs(DAY)),
+    Unset("`timeout` under `aws`, none under `edge`"),
+    "For the whole call: the request's body, the answer's head and its body, retries included. The time that a client takes to read the answer does not count.",
 );
 pub(crate) static RETRIES: Key = Key::new(
     "retries",

@@ -34,6 +34,7 @@ pub(super) fn read(
         connect_timeout: limited(table, &keys::CONNECT_TIMEOUT, timeout, profile),
         first_byte_timeout: limited(table, &keys::FIRST_BYTE_TIMEOUT, timeout, profile),
         idle_timeout: table.duration(&keys::IDLE_TIMEOUT).unwrap_or_default(),
+        total_timeout: None,
         retries: retries(table, http_method.unwrap_or(verb), profile),
         preserve_host: table.flag(&keys::PRESERVE_HOST).unwrap_or_default(),
         version: version(table),

@@ -1,6 +1,8 @@
 //! The integration of a method: which type it has, and what of that type's keys.
 
-use sluice_api::{Integration, IntegrationKind, Profile, ResourcePath, Verb};
+use std::time::Duration;
+
+use sluice_api::{HttpIntegration, Integration, IntegrationKind, Profile, ResourcePath, Verb};
 
 pub(super) use super::origin::Origin;
 use super::{http, mock};
@@ -19,6 +21,7 @@ const HTTP_KEYS: &[&Key] = &[
     &keys::CONNECT_TIMEOUT,
     &keys::FIRST_BYTE_TIMEOUT,
     &keys::IDLE_TIMEOUT,
+    &keys::TOTAL_TIMEOUT,
     &keys::RETRIES,
     &keys::PRESERVE_HOST,
     &keys::HTTP_VERSION,
@@ -26,8 +29,7 @@ const HTTP_KEYS: &[&Key] = &[
     &keys::SERVER_NAME,
 ];
 /// AWS's limits for `timeoutInMillis`.
-const AWS_TIMEOUT: std::ops::RangeInclusive<std::time::Duration> =
-    std::time::Duration::from_millis(50)..=std::time::Duration::from_secs(29);
+const AWS_TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(29);
 
 /// An integration and, if it calls an origin, what it passes on.
 pub(super) fn read(
@@ -45,15 +47,34 @@ pub(super) fn read(
         }
         _ => {
             without_effect(table, MOCK_KEYS, "HTTP_PROXY", profile);
-            if profile == Profile::Aws && !AWS_TIMEOUT.contains(&timeout) {
-                let message = format!("AWS's timeouts are 50ms to 29s, not {}", show_duration(timeout));
-                table.report().warning(&rules::BEYOND_AWS, table.place(&keys::TIMEOUT), message, "write \"29s\"");
+            let total = table.duration(&keys::TOTAL_TIMEOUT);
+            for (key, limit) in [(&keys::TIMEOUT, Some(timeout)), (&keys::TOTAL_TIMEOUT, total)] {
+                like_aws(table, key, limit, profile);
             }
+            let total = total.or((profile == Profile::Aws).then_some(timeout));
+            let timeout = within_total(table, timeout, total, profile);
             let (http, origin) = http::read(table, path, verb, profile, timeout)?;
+            let http = HttpIntegration { total_timeout: total, ..http };
             let kind = IntegrationKind::HttpProxy(Box::new(http));
             Some((Integration { kind, timeout }, Some(origin)))
         }
     }
+}
+
+fn like_aws(table: &Table<'_>, key: &'static Key, limit: Option<Duration>, profile: Profile) {
+    let Some(limit) = limit.filter(|limit| profile == Profile::Aws && !AWS_TIMEOUT.contains(limit)) else { return };
+    let message = format!("AWS's timeouts are 50ms to 29s, not {}", show_duration(limit));
+    table.report().warning(&rules::BEYOND_AWS, table.place(key), message, "write \"29s\"");
+}
+
+/// The answer's head cannot come after the whole call.
+fn within_total(table: &Table<'_>, timeout: Duration, total: Option<Duration>, profile: Profile) -> Duration {
+    let Some(total) = total.filter(|total| *total < timeout) else { return timeout };
+    if let Some(at) = table.written(&keys::TIMEOUT) {
+        let message = "'timeout' is longer than 'total_timeout', which ends the call before";
+        table.report().strict(profile, &rules::NO_EFFECT, at, message, "write less, or raise 'total_timeout'");
+    }
+    total
 }
 
 fn without_effect(table: &Table<'_>, foreign: &[&'static Key], kind: &str, profile: Profile) {

@@ -52,6 +52,15 @@ impl BodyReader {
         Self(Source::Held(body, false))
     }
 
+    /// From now on no longer than this is waited for the endpoint, in all.
+    pub(super) fn limit(&mut self, all: Duration) {
+        match &mut self.0 {
+            Source::Http1(body) => body.allowance.limit(all),
+            Source::Http2(body) => body.allowance.limit(all),
+            Source::Held(..) => {}
+        }
+    }
+
     /// All of the body has been handed out.
     #[inline]
     pub fn is_done(&self) -> bool {

@@ -133,6 +133,9 @@ pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
                 match attempted {
                     Ok(mut started) => {
                         (started.tries, started.reused) = (tries, reused);
+                        if let Some(end) = end(call, deadline) {
+                            started.body.limit(end.saturating_duration_since(Instant::now()));
+                        }
                         return Ok(started);
                     }
                     Err(
@@ -215,16 +218,34 @@ async fn link(call: &Call<'_>, deadline: Instant, age: Age) -> Result<Link, Call
     Ok(Link { way: Way::Http1(connection), reused: false })
 }
 
-/// When the answer's head must be there, asked once the request has been sent. A long upload is bounded piece by
-/// piece; the endpoint's time begins when it has everything.
+/// When all of the call must be over, if it must. `deadline` is that of its beginning, for the answer's head.
+fn end(call: &Call<'_>, deadline: Instant) -> Option<Instant> {
+    call.to.total_timeout.map(|total| deadline + total.saturating_sub(call.to.timeout))
+}
+
+/// Waits for an upload no longer than the whole call may take.
+pub(super) async fn in_time<T>(
+    call: &Call<'_>,
+    deadline: Instant,
+    upload: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    match end(call, deadline) {
+        Some(end) => tokio::time::timeout_at(end, upload).await.unwrap_or(Err(CallError::Timeout)),
+        None => upload.await,
+    }
+}
+
+/// When the answer's head must be there, asked once the request has been sent. A long upload is bounded piece by piece, and
+/// by the end of the whole call; the endpoint's time begins when it has everything.
 pub(super) fn head_deadline(call: &Call<'_>, deadline: Instant) -> Instant {
     if call.length == BodyLength::Empty && call.to.first_byte_timeout >= call.to.timeout {
         return deadline;
     }
     let now = Instant::now();
-    let deadline = match call.length {
-        BodyLength::Empty => deadline,
-        _ => now + call.to.timeout,
+    let deadline = match (call.length, end(call, deadline)) {
+        (BodyLength::Empty, _) => deadline,
+        (_, Some(end)) => end.min(now + call.to.timeout),
+        (_, None) => now + call.to.timeout,
     };
     deadline.min(now + call.to.first_byte_timeout)
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::BodyReader;
 use super::buffer::{Buffer, SIZE};
-use super::call::{Call, CallError, Started, head_deadline};
+use super::call::{Call, CallError, Started, head_deadline, in_time};
 use super::connection::Connection;
 use super::head::{self, AnswerHead, BodyEnd};
 use crate::server::downstream::RequestBody;
@@ -29,7 +29,7 @@ pub(super) fn attempt(
         let mut buffer = Buffer::default();
         let mut complete = send(call, call.head, &mut connection, &mut buffer).await?;
         if complete && call.length != BodyLength::Empty {
-            complete = Box::pin(upload(call, &mut connection, &mut buffer, body)).await?;
+            complete = Box::pin(in_time(call, deadline, upload(call, &mut connection, &mut buffer, body))).await?;
         }
         let deadline = head_deadline(call, deadline);
         let mut alarm = std::mem::take(&mut connection.alarm);

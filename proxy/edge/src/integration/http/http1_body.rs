@@ -3,8 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::allowance::Allowance;
 use super::buffer::Buffer;
 use super::connection::Connection;
 use super::head::BodyEnd;
@@ -25,7 +24,7 @@ pub(super) struct Http1Body {
     buffer: Buffer,
     state: State,
     keep_alive: bool,
-    idle: Duration,
+    pub(super) allowance: Allowance,
     /// Bytes at the front of the buffer that the caller has seen.
     lent: usize,
 }
@@ -59,7 +58,8 @@ impl Http1Body {
             // HTTP/2's end has no place here: such a body never comes to this reader.
             BodyEnd::Close | BodyEnd::CloseNotify | BodyEnd::Stream => State::Close,
         };
-        let mut reader = Self { origin, connection: Some(connection), buffer, state, keep_alive, idle, lent: 0 };
+        let allowance = Allowance::each(idle);
+        let mut reader = Self { origin, connection: Some(connection), buffer, state, keep_alive, allowance, lent: 0 };
         if reader.state == State::Done {
             reader.give_back(0);
         }
@@ -112,8 +112,9 @@ impl Http1Body {
     pub(super) async fn read(&mut self) -> io::Result<()> {
         let connection = self.connection.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         let mut alarm = std::mem::take(&mut connection.alarm);
-        let read = until(Instant::now() + self.idle, &mut alarm, connection.fill(&mut self.buffer)).await;
+        let read = until(self.allowance.begin(), &mut alarm, connection.fill(&mut self.buffer)).await;
         connection.alarm = alarm;
+        self.allowance.end();
         match (read.ok_or(io::ErrorKind::TimedOut)??, self.state) {
             (0, State::Close) => {
                 self.state = State::Done;

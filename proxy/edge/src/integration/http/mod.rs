@@ -4,6 +4,7 @@
 //! Reuse is our own (`docs/decisions.md`): a connection is registered with its worker once and is not probed by a
 //! system call before each use; a dead one shows when it is used, and an idempotent request is tried once more.
 
+mod allowance;
 mod body;
 mod buffer;
 mod call;

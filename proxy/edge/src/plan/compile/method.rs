@@ -89,6 +89,7 @@ impl Compiler<'_> {
             timeout: method.integration.timeout,
             first_byte_timeout: http.first_byte_timeout,
             idle_timeout: http.idle_timeout,
+            total_timeout: http.total_timeout,
             retries: http.retries,
             api_id: api.id.as_str().into(),
             aws: api.profile == Profile::Aws,

@@ -358,4 +358,28 @@ pub(super) const INTEGRATIONS: &[Case] = &[
         "#
         ),
     ),
+    only_aws(
+        "beyond-aws",
+        Warning,
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            total_timeout = "1m" # <-
+        "#
+        ),
+    ),
+    strict(
+        "no-effect",
+        get!(
+            "/",
+            r#"
+            type = "HTTP_PROXY"
+            uri = "http://x/"
+            timeout = "3s" # <-
+            total_timeout = "2s"
+        "#
+        ),
+    ),
 ];

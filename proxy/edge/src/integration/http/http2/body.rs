@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::RecvStream;
 
+use super::super::allowance::Allowance;
 use super::super::head::BodyEnd;
 use super::session::Slot;
 
@@ -23,7 +24,7 @@ pub(in super::super) struct Http2Body {
     lent: bool,
     /// Of a body whose length was stated.
     left: Option<u64>,
-    idle: Duration,
+    pub(in super::super) allowance: Allowance,
 }
 
 impl Http2Body {
@@ -33,7 +34,8 @@ impl Http2Body {
             BodyEnd::Length(n) => Some(n),
             BodyEnd::Chunked | BodyEnd::Close | BodyEnd::CloseNotify | BodyEnd::Stream => None,
         };
-        let mut body = Self { stream, slot: Some(slot), held: Bytes::new(), lent: false, left, idle };
+        let mut body =
+            Self { stream, slot: Some(slot), held: Bytes::new(), lent: false, left, allowance: Allowance::each(idle) };
         if end == BodyEnd::Bodiless || body.stream.is_end_stream() {
             body.slot = None;
         }
@@ -64,7 +66,9 @@ impl Http2Body {
     /// Waits for more, or for the end.
     pub(in super::super) async fn read(&mut self) -> io::Result<()> {
         self.release();
-        let filled = tokio::time::timeout(self.idle, poll_fn(|cx| self.poll_fill(cx))).await;
+        let deadline = self.allowance.begin();
+        let filled = tokio::time::timeout_at(deadline, poll_fn(|cx| self.poll_fill(cx))).await;
+        self.allowance.end();
         filled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 

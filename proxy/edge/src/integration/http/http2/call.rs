@@ -11,7 +11,7 @@ use http::Response;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::BodyReader;
-use super::super::call::{Call, CallError, Started, head_deadline, unless_left};
+use super::super::call::{Call, CallError, Started, head_deadline, in_time, unless_left};
 use super::body::Http2Body;
 use super::session::Slot;
 use super::{answer, failure, request, sessions};
@@ -45,7 +45,10 @@ async fn on_stream(
     let request = request.map_err(|_| CallError::Unsendable)?;
     let empty = call.length == BodyLength::Empty;
     let (mut answer, mut stream) = slot.send(request, empty).map_err(failure)?;
-    let early = if empty { None } else { upload(call, &mut stream, &mut answer, body).await? };
+    let early = match empty {
+        true => None,
+        false => in_time(call, deadline, upload(call, &mut stream, &mut answer, body)).await?,
+    };
     let request_complete = early.is_none();
     let response = match early {
         Some(response) => response,
