@@ -152,18 +152,21 @@ fn a_trusted_proxy_s_last_stranger_is_the_caller() {
     );
 }
 
+/// A proxy that writes one of the fields passes on what a client has written into the other.
 #[test]
-fn forwarded_counts_where_there_is_no_x_forwarded_for() {
+fn one_field_counts_and_the_other_never() {
+    statuses(TRUSTING, &[("Forwarded: for=203.0.113.5", 200)]);
     statuses(
-        TRUSTING,
+        &format!("{TRUSTING}\nclient_address_field = \"Forwarded\""),
         &[
+            ("X-Forwarded-For: 203.0.113.5", 200),
             ("Forwarded: for=203.0.113.5", 403),
             ("Forwarded: proto=https; For=\"203.0.113.5:80\" ;by=x", 403),
             ("Forwarded: for=\"[2001:db8:bad::1]:4711\"", 403),
             ("Forwarded: for=203.0.113.5, for=198.51.100.7", 200),
             ("Forwarded: for=203.0.113.5, for=10.1.2.3", 403),
             ("Forwarded: for=203.0.113.5, for=_hidden", 200),
-            ("Forwarded: for=203.0.113.5|X-Forwarded-For: 198.51.100.7", 200),
+            ("Forwarded: for=203.0.113.5|X-Forwarded-For: 198.51.100.7", 403),
         ],
     );
 }

@@ -40,6 +40,8 @@ pub struct Node {
     pub account_id: String,
     /// Peers whose `X-Forwarded-For` and `Forwarded` are believed.
     pub trusted_proxies: Vec<IpNetwork>,
+    /// What they tell the client's address by.
+    pub client_address_field: ForwardingField,
     /// Sizes and counts that a client may not pass.
     pub limits: Limits,
     /// Deadlines towards clients.
@@ -62,6 +64,15 @@ pub struct Node {
     pub shutdown_grace: Duration,
     /// Callers who may ask for an explanation with `x-sluice-explain: 1`.
     pub explain_callers: Vec<IpNetwork>,
+}
+
+/// A field in which proxies tell for whom they ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardingField {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// Sizes and counts that a client may not pass.

@@ -20,8 +20,9 @@ use method::Place;
 use super::host::{DomainPlan, Domains, MappingPlan};
 use super::router::TooManyVariables;
 use super::{ApiPlan, ListenerPlan, Plan, Registry, Router, StageCache, StagePlan, TagHeader};
-use crate::config::{Configuration, Listener};
+use crate::config::{Configuration, ForwardingField, Listener};
 use crate::integration::http::{OriginTlsError, Origins};
+use crate::message::field::FieldKind;
 use crate::observe::metrics::Metrics;
 use crate::stage::accept::domain_id;
 use crate::storage::{self, Shelved, Shelves, Storage, Wanted};
@@ -125,6 +126,10 @@ impl Compiler<'_> {
             apis,
             domains: self.domains(),
             trusted_proxies: CidrSet::new(&node.trusted_proxies),
+            client_address_field: match node.client_address_field {
+                ForwardingField::XForwardedFor => FieldKind::XForwardedFor,
+                ForwardingField::Forwarded => FieldKind::Forwarded,
+            },
             explain_callers: CidrSet::new(&node.explain_callers),
             account: self.bucket("account".into(), node.throttle.account)?,
             in_flight,

@@ -57,6 +57,8 @@ pub struct Plan {
     pub domains: host::Domains,
     /// Peers whose forwarding fields are believed.
     pub trusted_proxies: CidrSet,
+    /// Where they tell the client's address.
+    pub client_address_field: FieldKind,
     /// Callers who may ask for an explanation.
     pub explain_callers: CidrSet,
     /// The account's bucket.

@@ -176,14 +176,14 @@ fn api_by_id(plan: &Plan, id: &[u8]) -> Option<u32> {
     plan.api_ids.get(id).copied()
 }
 
-/// The peer, unless it is a trusted proxy: then the right-most address of `X-Forwarded-For` that is not one.
+/// The peer, unless it is a trusted proxy: then the right-most address in the field that counts that is not one.
 fn client_address(exchange: &Exchange<'_>, plan: &Plan) -> IpAddr {
     let peer = exchange.connection.address();
     if plan.trusted_proxies.is_empty() || !plan.trusted_proxies.contains(peer) {
         return peer;
     }
     let mut client = peer;
-    for hop in forwarded_for(exchange) {
+    for hop in hops(exchange, plan.client_address_field) {
         let Some(address) = hop else { break };
         client = address;
         if !plan.trusted_proxies.contains(address) {
@@ -193,19 +193,18 @@ fn client_address(exchange: &Exchange<'_>, plan: &Plan) -> IpAddr {
     client
 }
 
-/// The hops of `X-Forwarded-For`, or of `Forwarded` where there is none, from the right.
-fn forwarded_for<'e>(exchange: &'e Exchange<'_>) -> Box<dyn Iterator<Item = Option<IpAddr>> + 'e> {
-    let head = &exchange.head;
+/// The hops of `X-Forwarded-For` or `Forwarded`, from the right.
+fn hops<'e>(exchange: &'e Exchange<'_>, field: FieldKind) -> impl Iterator<Item = Option<IpAddr>> + 'e {
     let split = |v: &'e [u8]| v.rsplit(|b| *b == b',').map(<[u8]>::trim_ascii);
-    if head.has(FieldKind::XForwardedFor) {
-        return Box::new(head.values(FieldKind::XForwardedFor).rev().flat_map(split).map(node_address));
-    }
-    Box::new(head.values(FieldKind::Forwarded).rev().flat_map(split).map(|element| {
-        let pairs = element.split(|b| *b == b';').map(<[u8]>::trim_ascii);
-        let node =
-            pairs.filter_map(|p| p.get(..4).filter(|n| n.eq_ignore_ascii_case(b"for=")).and(p.get(4..))).next()?;
-        node_address(node.strip_prefix(b"\"").and_then(|n| n.strip_suffix(b"\"")).unwrap_or(node))
-    }))
+    let hops = exchange.head.values(field).rev().flat_map(split);
+    hops.map(if field == FieldKind::Forwarded { forwarded_node } else { node_address })
+}
+
+/// The address in an element of `Forwarded`: `for="[2001:db8::1]:4711";proto=https`.
+fn forwarded_node(element: &[u8]) -> Option<IpAddr> {
+    let mut pairs = element.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    let node = pairs.find_map(|p| p.get(..4).filter(|n| n.eq_ignore_ascii_case(b"for=")).and(p.get(4..)))?;
+    node_address(node.strip_prefix(b"\"").and_then(|n| n.strip_suffix(b"\"")).unwrap_or(node))
 }
 
 /// An address, perhaps in brackets, perhaps with a port.

@@ -15,6 +15,7 @@ const EFFECTS: &[Effect] = &[
     ("region", "'eu-central-1'", &[]),
     ("account_id", "'123456789012'", &[]),
     ("trusted_proxies", "['10.0.0.0/8']", &[]),
+    ("client_address_field", "'Forwarded'", &[("trusted_proxies", "['10.0.0.0/8']")]),
     ("explain_callers", "['::1']", &[]),
     ("upgrade_socket", "'up.sock'", &[]),
     ("shutdown_grace", "'0s'", &[]),

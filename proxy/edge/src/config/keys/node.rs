@@ -15,6 +15,7 @@ pub(crate) static ROOT: Section = Section {
         &REGION,
         &ACCOUNT_ID,
         &TRUSTED_PROXIES,
+        &CLIENT_ADDRESS_FIELD,
         &EXPLAIN_CALLERS,
         &UPGRADE_SOCKET,
         &SHUTDOWN_GRACE,
@@ -57,7 +58,13 @@ pub(crate) static TRUSTED_PROXIES: Key = Key::new(
     "trusted_proxies",
     Kind::List(&NETWORK),
     Empty,
-    "Peers whose `X-Forwarded-For` and `Forwarded` are believed. The client is the last address that is not one of them.",
+    "Peers that are believed what they say of their clients. The client is the last address in `client_address_field` that is not one of these; behind an entry that is no address, nothing counts.",
+);
+pub(crate) static CLIENT_ADDRESS_FIELD: Key = Key::new(
+    "client_address_field",
+    Kind::Choice(&["X-Forwarded-For", "Forwarded"]),
+    Text("X-Forwarded-For"),
+    "The field in which `trusted_proxies` tell the client's address. The other one never counts: a proxy that does not write it passes on what the client wrote.",
 );
 pub(crate) static EXPLAIN_CALLERS: Key = Key::new(
     "explain_callers",

@@ -14,8 +14,8 @@ use super::settings::{Rates, one_second};
 use crate::config::keys::{Key, node as keys};
 use crate::config::log_format;
 use crate::config::model::{
-    AccessLog, Admin, AdminEndpoint, CacheBudget, Limits, LogDestination, LogFormat, Node, NodeThrottle, ProcessLog,
-    Timeouts,
+    AccessLog, Admin, AdminEndpoint, CacheBudget, ForwardingField, Limits, LogDestination, LogFormat, Node,
+    NodeThrottle, ProcessLog, Timeouts,
 };
 use crate::config::pem::{self, Holds};
 use crate::config::rules;
@@ -35,6 +35,7 @@ pub(super) fn read(root: &Table<'_>) -> Node {
         account_id: root.parse(&keys::ACCOUNT_ID, account_id).unwrap_or_default(),
         trusted_proxies: networks(root, &keys::TRUSTED_PROXIES),
         limits: limits(root, profile),
+        client_address_field: client_address_field(root, profile),
         timeouts: timeouts(root),
         cache: cache(root),
         throttle: throttle(root, profile),
@@ -51,6 +52,18 @@ pub(super) fn read(root: &Table<'_>) -> Node {
 pub(super) fn profile(text: &str) -> Profile {
     if text == "aws" { Profile::Aws } else { Profile::Edge }
 }
+fn client_address_field(root: &Table<'_>, profile: Profile) -> ForwardingField {
+    let written = root.written(&keys::CLIENT_ADDRESS_FIELD);
+    if let Some(at) = written.filter(|_| root.written(&keys::TRUSTED_PROXIES).is_none()) {
+        let message = "'client_address_field' without 'trusted_proxies': nobody is believed";
+        root.report().strict(profile, &rules::NO_EFFECT, at, message, "add 'trusted_proxies', or remove it");
+    }
+    match root.text(&keys::CLIENT_ADDRESS_FIELD).as_deref() {
+        Some("Forwarded") => ForwardingField::Forwarded,
+        _ => ForwardingField::XForwardedFor,
+    }
+}
+
 
 /// A table that was not written is read as an empty one, so that its keys have their defaults.
 macro_rules! or_empty {

@@ -2,7 +2,7 @@
 
 use sluice::config::Severity::{Error, Warning};
 
-use super::{Case, error, only_aws};
+use super::{Case, error, only_aws, strict};
 
 pub(super) const FILE: &[Case] = &[
     error("syntax", "a = # <-"),
@@ -114,6 +114,14 @@ pub(super) const FILE: &[Case] = &[
             destination = "nowhere/access.log" # <-
         "#,
     ),
+    error(
+        "bad-value",
+        r#"
+            [access_log]
+            destination = "." # <-
+        "#,
+    ),
+    strict("no-effect", r#"client_address_field = "Forwarded" # <-"#),
     error(
         "open-admin",
         r#"
