@@ -1,10 +1,11 @@
 //! The access log: its formats, rotation, and what is lost.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::Command;
 
+use super::support::http2::{Ending, Http2};
 use super::support::{Gateway, Recorder, eventually};
 use super::{gateway, gateway_in, signal};
 
@@ -132,4 +133,33 @@ fn api_and_stage_are_known_where_no_method_is() {
     assert_eq!(told, ["observed prod -", "observed prod /mock"]);
     let ids: Vec<&str> = lines.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
     assert!(ids.iter().all(|id| id.len() == 16) && ids[0] != ids[1], "{ids:?}");
+}
+
+/// Nobody reads a pipe yet: the start does not wait for somebody who does, and he finds what was written before.
+#[test]
+fn a_pipe_without_a_reader_holds_nobody_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let log =
+        format!("[access_log]\ndestination = \"{}\"\nformat = \"$context.path $context.requestId\"\n", pipe.display());
+    let gateway = gateway(&Recorder::echoing(), &log);
+    assert_eq!(gateway.get("/mock").text(), "mock");
+    let line = BufReader::new(File::open(&pipe).unwrap()).lines().next().unwrap().unwrap();
+    assert!(line.starts_with("/mock "), "{line}");
+}
+
+/// The HTTP/2 library refuses these before anybody else sees them.
+#[test]
+fn a_request_without_a_clear_authority_has_a_line() {
+    let gateway = logging("\"$context.status $context.protocol $context.requestId\"");
+    let file = gateway.directory().join("access.log");
+    for (count, fields) in [[(":authority", "a"), ("host", "b")], [("host", "a"), ("host", "b")]].iter().enumerate() {
+        let own = [(":method", "GET"), (":scheme", "http"), (":path", "/mock")];
+        let mut client = Http2::connect(gateway.address());
+        client.head(1, &[own.as_slice(), fields].concat(), true);
+        assert_eq!(client.ending(1), Ending::Answered(false, Vec::new()));
+        assert!(lines(&file, count + 1)[count].starts_with("400 HTTP/2"));
+    }
+    assert_eq!(gateway.metrics().value("sluice_requests_total{way=\"http2\"}"), 2.0);
 }

@@ -240,6 +240,10 @@ fn log_file(table: &Table<'_>, path: &str) -> PathBuf {
     path
 }
 
+    if path.is_dir() {
+        let message = format!("{} is a directory", path.display());
+        table.report().error(&rules::BAD_VALUE, table.place(&keys::DESTINATION), message, "write a file's name");
+    }
 fn process_log(root: &Table<'_>) -> ProcessLog {
     or_empty!(root, &keys::LOG, table => ProcessLog {
         level: table.parse(&keys::LEVEL, level).unwrap_or_default(),

@@ -1,18 +1,26 @@
 //! The thread that writes pages of lines, so that no worker ever waits for a disk.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
 
 use super::{Page, Shared};
 
 /// A failing disk is reported once in this time.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a pipe may stay full.
+const FULL: Duration = Duration::from_secs(60);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Where pages are written.
 pub trait Sink: Send + 'static {
@@ -44,7 +52,15 @@ impl FileSink {
 
 impl Sink for FileSink {
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let deadline = Instant::now() + FULL;
+        loop {
+            match self.file.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
+                    thread::park_timeout(LOOK);
+                }
+                written => return written,
+            }
+        }
     }
 
     fn reopen(&mut self) -> io::Result<()> {
@@ -170,8 +186,15 @@ impl Reports {
     }
 }
 
+/// To open a pipe that nobody reads, or to write to one that is full, would wait for ever. With an end for reading of our
+/// own it is there at once, and who comes later finds what it holds.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o640);
+    if fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
+        options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    }
+    options.open(path)
 }
 
 #[cfg(test)]
