@@ -158,8 +158,9 @@ impl Batches {
         }
     }
 
-    /// Pingora has refused a request that it cannot pass on.
+    /// Pingora has refused a request that it cannot pass on, with a bare 400 or a reset.
     fn count_malformed(&mut self) {
+        with(|core| settle_unread(core, self.connection));
         self.malformed += 1;
         if self.malformed == MALFORMED {
             self.send_away(Flood::Malformed);
@@ -270,6 +271,19 @@ fn answer(
     }
     let plan = parts.context.plan.clone();
     Some((Trip { exchange: Box::new(exchange.into_owned()), plan, way: Way::Http2, length }, stop))
+}
+
+/// Nothing is known of the request, but that it came and was refused: it counts, and has a line in the log.
+fn settle_unread(core: &mut Core, connection: Connection) -> Option<()> {
+    let now = core.clock.now();
+    let head = Head::flat(Version::Http2, b"GET", b"/", b"", std::iter::empty())?;
+    let mut exchange = Exchange::new(head, connection, now, core.ids.draw());
+    exchange.ledger.frame = frame::Verdict::Refused(Refusal::Malformed);
+    let mut parts = core.parts();
+    crate::stage::fail(&mut exchange, &mut parts.context, Fault::Refused(Refusal::Malformed));
+    let account = Account { status: 400, bytes_out: 0, way: Way::Http2, done: now.mono };
+    accounts::settle(&mut parts.desk, parts.context.plan, &exchange, account);
+    Some(())
 }
 
 fn is_small(exchange: &Exchange<'_>) -> bool {
