@@ -7,6 +7,8 @@
 mod failing;
 #[path = "upgrade/impostors.rs"]
 mod impostors;
+#[path = "upgrade/manager.rs"]
+mod manager;
 #[path = "upgrade/node.rs"]
 mod node;
 #[path = "upgrade/seamless.rs"]

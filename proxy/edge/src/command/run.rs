@@ -11,7 +11,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::told;
 use super::usual_file::usual_file;
@@ -21,6 +21,7 @@ use crate::observe::admin::{AdminServer, Options};
 use crate::observe::process_log;
 use crate::server::admin;
 use crate::server::gateway::Gateway;
+use crate::server::notify;
 use crate::server::reload::Reloader;
 use crate::server::service::Worker;
 use crate::server::socket::{Waiting, socket_name};
@@ -78,7 +79,8 @@ impl Run {
         for (core, sockets) in sockets.into_iter().enumerate() {
             server.add_service(Worker { name: format!("edge-{core}"), core, gateway: gateway.clone(), sockets });
         }
-        server.add_service(Reloader { gateway: gateway.clone() });
+        let hangup = listen_early().context("signals")?;
+        server.add_service(Reloader { gateway: gateway.clone(), hangup });
         server.run(RunArgs { shutdown_signal: Box::new(Signals { gateway }) });
         Ok(())
     }
@@ -176,8 +178,14 @@ impl ShutdownSignalWatch for Signals {
         loop {
             tokio::select! {
                 () = self.gateway.life.left() => break,
-                _ = terminate.recv() => break self.gateway.drain(),
-                _ = interrupt.recv() => return ShutdownSignal::FastShutdown,
+                _ = terminate.recv() => {
+                    notify::stopping();
+                    break self.gateway.drain();
+                }
+                _ = interrupt.recv() => {
+                    notify::stopping();
+                    return ShutdownSignal::FastShutdown;
+                }
                 _ = upgrade.recv() => self.launch(),
                 _ = quit.recv() => tracing::info!("an upgrade needs no SIGQUIT; SIGTERM ends this process"),
             }
@@ -188,6 +196,16 @@ impl ShutdownSignalWatch for Signals {
         });
         ShutdownSignal::GracefulTerminate
     }
+}
+
+/// Signals that would end the process if they came before those who wait for them do. Of these a reload is not lost.
+fn listen_early() -> io::Result<Signal> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    for kind in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::quit()] {
+        drop(signal(kind)?);
+    }
+    signal(SignalKind::hangup())
 }
 
 /// For as long as the process lives: who rotates a log does not ask whether it is ending.

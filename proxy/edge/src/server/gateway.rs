@@ -11,6 +11,7 @@ use sluice_cache::KeyHasher;
 use super::accounts::VOCABULARY;
 use super::life::Life;
 use super::listeners::{ListenerError, Listeners};
+use super::notify;
 use super::reload::AdminToken;
 use super::upgrade::{Launcher, Predecessor, await_successor};
 use crate::config::{Configuration, Finding, Node};
@@ -195,10 +196,11 @@ impl Gateway {
 
     /// Tells the log and the service manager.
     fn serves(&self) {
-        tracing::info!("ready");
-        let pid = sd_notify::NotifyState::MainPid(std::process::id());
-        // Without a service manager there is nobody to tell.
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready, pid]);
+        let addresses: Vec<_> = self.listeners.all.iter().map(|l| l.address.to_string()).collect();
+        let admin = self.node.admin.as_ref().map(|admin| admin.endpoint.to_string());
+        let admin = admin.as_deref().unwrap_or("none");
+        tracing::info!(pid = std::process::id(), addresses = addresses.join(", "), admin, "ready");
+        notify::serving();
     }
 
     /// A worker's last connection has ended. With the last worker the process ends: all that would still happen is that

@@ -23,6 +23,7 @@ pub mod lane_downstream;
 pub mod levels;
 pub mod life;
 pub mod listeners;
+pub(crate) mod notify;
 mod objects;
 pub mod patience;
 pub mod pingora_head;

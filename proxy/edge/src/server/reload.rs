@@ -7,10 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use super::gateway::Gateway;
 use super::listeners::ListenerError;
+use super::notify;
 use super::watch::Watch;
 use crate::config::{Configuration, Finding, Node};
 use crate::observe::admin::Token;
@@ -49,13 +50,33 @@ impl Gateway {
     pub fn reload(&self) -> Result<(), ReloadError> {
         // Two at once would each be whole, but which of them stands would be chance.
         let _one = self.reloading.lock();
+        // One that is not ready yet, or ends, must not seem to be ready afterwards.
+        let serves = self.is_ready();
+        if serves {
+            notify::reloading();
+        }
         let result = self.try_reload();
         self.metrics.reloaded(result.is_ok());
-        match &result {
-            Ok(()) => tracing::info!(file = %self.file().display(), version = self.plan.load().version, "reloaded"),
-            Err(error) => tracing::error!(%error, "the reload changed nothing"),
+        let outcome = self.report(&result);
+        if serves {
+            notify::reloaded(&outcome);
         }
         result
+    }
+
+    /// Tells the log; and what the service manager may show.
+    fn report(&self, result: &Result<(), ReloadError>) -> String {
+        match result {
+            Ok(()) => {
+                let version = self.plan.load().version;
+                tracing::info!(file = %self.file().display(), version, "reloaded");
+                format!("serving version {version} of the configuration")
+            }
+            Err(error) => {
+                tracing::error!(%error, "the reload changed nothing");
+                format!("the last reload changed nothing: {error}")
+            }
+        }
     }
 
     /// Opens the access log's file by its name again, after a rotation.
@@ -144,16 +165,17 @@ fn is_other_encryption(begun: &Node, new: &Node) -> bool {
 pub struct Reloader {
     /// What is reloaded.
     pub gateway: Arc<Gateway>,
+    /// SIGHUP: heard from before the process is ready, for it would end it.
+    pub hangup: Signal,
 }
 
 #[async_trait]
 impl Service for Reloader {
     async fn start_service(&mut self, _: Option<ListenFds>, mut shutdown: ShutdownWatch, _: usize) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
         let mut watch = Watch::new(self.gateway.files());
         while !*shutdown.borrow() {
             tokio::select! {
-                _ = hangup.recv() => { watch.look(); }
+                _ = self.hangup.recv() => { watch.look(); }
                 () = watch.changed() => {}
                 _ = shutdown.changed() => break,
             }

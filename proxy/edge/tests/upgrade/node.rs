@@ -88,11 +88,21 @@ impl Node {
 
     /// The process that has told the service manager that it is ready and the main one.
     pub fn announced(&self) -> u32 {
-        let mut text = [0; 256];
+        loop {
+            let told = self.told();
+            // The process before may have seen that its configuration has changed, and tells of the reload.
+            if let Some(pid) = told.lines().find_map(|line| line.strip_prefix("MAINPID=")) {
+                assert!(told.lines().any(|line| line == "READY=1"), "{told}");
+                return pid.parse().unwrap();
+            }
+        }
+    }
+
+    /// What the service manager is told next.
+    pub fn told(&self) -> String {
+        let mut text = [0; 4096];
         let length = self.manager.recv(&mut text).unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
-        let text = std::str::from_utf8(&text[..length]).unwrap();
-        assert!(text.lines().any(|line| line == "READY=1"), "{text}");
-        text.lines().find_map(|line| line.strip_prefix("MAINPID=")).unwrap().parse().unwrap()
+        String::from_utf8(text[..length].to_vec()).unwrap()
     }
 
     /// A connection to its upgrade socket.
