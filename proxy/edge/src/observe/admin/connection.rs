@@ -10,6 +10,7 @@ use super::guard::Guard;
 use super::head::{self, Head};
 use super::message::{AdminRequest, AdminResponse};
 use super::routes::Routes;
+use super::waiting::{Turn, Waiting};
 
 /// What all connections share.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct Service {
     pub(super) routes: Routes,
     pub(super) guard: Guard,
     pub(super) limits: Limits,
+    pub(super) waiting: Arc<Waiting>,
 }
 
 /// Why a connection has nothing more to say.
@@ -34,8 +36,8 @@ impl From<AdminResponse> for End {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service: Arc<Service>) {
-    let mut connection = Connection { stream, service, received: Vec::new() };
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, turn: Turn, service: Arc<Service>) {
+    let mut connection = Connection { stream, turn: Some(turn), service, received: Vec::new() };
     loop {
         match connection.exchange().await {
             Ok(true) => {}
@@ -47,6 +49,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, service:
 
 struct Connection<S> {
     stream: S,
+    /// It has waited for a request since it came.
+    turn: Option<Turn>,
     service: Arc<Service>,
     /// Not yet used; at most a head and a body.
     received: Vec<u8>,
@@ -55,7 +59,10 @@ struct Connection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// One request and its answer; whether another may follow.
     async fn exchange(&mut self) -> Result<bool, End> {
-        let Head { mut request, length, body_length, keep_alive } = self.head().await?;
+        let turn = self.turn.take().unwrap_or_else(|| self.service.waiting.enter());
+        let head = turn.unless_sent_away(self.head()).await;
+        drop(turn);
+        let Head { mut request, length, body_length, keep_alive } = head.ok_or(End::Silent)??;
         self.service.guard.check(&request)?;
         request.body = self.body(length, body_length).await?;
         let is_head = request.verb == "HEAD";

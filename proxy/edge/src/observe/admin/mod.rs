@@ -12,6 +12,7 @@ mod routes;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub use self::guard::Token;
 pub use self::message::{AdminRequest, AdminResponse, percent_encode};
 pub use self::routes::{Handler, Routes};
 use self::socket::Socket;
+use self::waiting::Turn;
 use crate::config::AdminEndpoint;
 
 /// Handlers that run at once; more wait.
@@ -56,7 +58,7 @@ pub struct Options {
 /// Sizes and deadlines of the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections; one more is closed at once.
+    /// Open connections; one more takes the place of one that asks for nothing, or is closed.
     pub connections: usize,
     /// Bytes of a request's head.
     pub head_size: usize,
@@ -115,7 +117,7 @@ impl AdminServer {
             Socket::Unix { .. } => None,
         };
         let guard = Guard { token: options.token, is_network: address.is_some() };
-        let service = Arc::new(Service { routes, guard, limits: options.limits });
+        let service = Arc::new(Service { routes, guard, limits: options.limits, waiting: Arc::default() });
         let (stop, stopped) = oneshot::channel();
         let thread =
             thread::Builder::new().name("admin".into()).spawn(move || run(runtime, &socket, &service, stopped))?;
@@ -171,17 +173,32 @@ async fn accept(socket: &Socket, service: &Arc<Service>) {
     }
 }
 
-/// Serves a connection if there is a place for it, else closes it.
+/// Serves a connection if there is a place for it, or one that can be made; else closes it.
 fn welcome<S>(stream: S, places: &Arc<Semaphore>, service: &Arc<Service>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-        tokio::spawn(serve_in(place, stream, Arc::clone(service)));
+    let place = Arc::clone(places).try_acquire_owned().ok();
+    // Each that has to wait for a place has sent one away, so there are never more of them than places.
+    if place.is_some() || service.waiting.send_oldest_away() {
+        let turn = service.waiting.enter();
+        tokio::spawn(serve_in(place, Arc::clone(places), stream, turn, Arc::clone(service)));
     }
 }
 
-async fn serve_in<S: AsyncRead + AsyncWrite + Unpin>(place: OwnedSemaphorePermit, stream: S, service: Arc<Service>) {
-    connection::serve(stream, service).await;
+async fn serve_in<S: AsyncRead + AsyncWrite + Unpin>(
+    place: Option<OwnedSemaphorePermit>,
+    places: Arc<Semaphore>,
+    stream: S,
+    turn: Turn,
+    service: Arc<Service>,
+) {
+    let place = match place {
+        None => turn.unless_sent_away(places.acquire_owned()).await.and_then(Result::ok),
+        place => place,
+    };
+    if place.is_some() {
+        connection::serve(stream, turn, service).await;
+    }
     drop(place);
 }

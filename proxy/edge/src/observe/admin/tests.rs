@@ -140,16 +140,47 @@ fn the_slow_are_let_go() {
     assert_eq!(exchange(connect(address), body), "");
 }
 
+/// However many connections are held open without a request, or with half of one.
+#[test]
+fn idle_connections_keep_nobody_out() {
+    let limits = Limits { connections: 4, ..Limits::default() };
+    let (_server, address) = start(Options { limits, ..Options::default() });
+    let mut kept = connect(address);
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    kept.read_exact(&mut [0; 8]).unwrap();
+    let mut half = connect(address);
+    half.write_all(b"GET /hea").unwrap();
+    let _idle: Vec<_> = (0..20).map(|_| connect(address)).collect();
+    for _ in 0..10 {
+        assert_eq!(status(&ask(address, "GET /healthz", "")), "200");
+    }
+    for mut old in [kept, half] {
+        assert!(matches!(old.read_to_end(&mut Vec::new()), Ok(_) | Err(_)), "it is closed");
+    }
+}
+
+/// Those whose request is being answered keep their places.
 #[test]
 fn one_connection_too_many_is_closed() {
+    let (entered, inside) = std::sync::mpsc::channel();
+    let (leave, held) = std::sync::mpsc::channel::<()>();
+    let held = parking_lot::Mutex::new(held);
+    let routes = Routes::default().on("GET", "/held", move |_| {
+        entered.send(()).unwrap();
+        let _ = held.lock().recv();
+        AdminResponse::text(200, "ok")
+    });
     let limits = Limits { connections: 1, ..Limits::default() };
-    let (_server, address) = start(Options { limits, ..Options::default() });
+    let endpoint = AdminEndpoint::Tcp((Ipv4Addr::LOCALHOST, 0).into());
+    let server = AdminServer::start(&endpoint, routes, Options { limits, ..Options::default() }).unwrap();
+    let address = server.address().unwrap();
     let mut first = connect(address);
-    first.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    let mut byte = [0];
-    first.read_exact(&mut byte).unwrap();
+    first.write_all(b"GET /held HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    inside.recv().unwrap();
     let mut second = connect(address);
-    assert!(matches!(second.read(&mut byte), Ok(0) | Err(_)));
+    assert!(matches!(second.read(&mut [0]), Ok(0) | Err(_)));
+    leave.send(()).unwrap();
+    assert_eq!(status(&exchange(first, b"")), "200");
 }
 
 #[test]
