@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pingora_core::server::{ListenFds, ShutdownWatch};
@@ -94,6 +94,30 @@ impl Worker {
     }
 }
 
+/// How long nothing is accepted after that has failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A failure is reported at once, and then so often, with their number: they come twenty times a second.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Which of many failures of one kind are reported.
+#[derive(Debug, Default)]
+struct Complaints {
+    last: Option<Instant>,
+    times: u64,
+}
+
+impl Complaints {
+    /// How many failures there were since the last report, if another one is due.
+    fn due(&mut self, now: Instant) -> Option<u64> {
+        self.times += 1;
+        if self.last.is_some_and(|last| now.duration_since(last) < COMPLAIN_EVERY) {
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.times))
+    }
+}
+
 /// The accept loop of one socket.
 struct Accept {
     listener: Arc<Listener>,
@@ -118,6 +142,7 @@ impl Accept {
         }
         waiting.listen(super::BACKLOG)?;
         let socket = TcpListener::from_std(waiting.into())?;
+        let mut complaints = Complaints::default();
         while self.may_accept(&mut accepting).await {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
@@ -128,8 +153,10 @@ impl Accept {
                 Ok((stream, peer)) => self.welcome(stream, peer),
                 Err(error) => {
                     // Out of descriptors, most likely: others have to end first.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    if let Some(times) = complaints.due(Instant::now()) {
+                        tracing::warn!(%error, times, address = %self.listener.address, "no connection could be accepted");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -156,5 +183,18 @@ impl Accept {
 
     fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
         connection::welcome(stream, peer, &self.listener, &self.shutdown);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_failures_are_few_lines() {
+        let begun = Instant::now();
+        let mut complaints = Complaints::default();
+        let told: Vec<_> = (0..1_000).filter_map(|i| complaints.due(begun + i * ACCEPT_PAUSE)).collect();
+        assert_eq!(told, [1, 200, 200, 200, 200]);
     }
 }
