@@ -57,6 +57,9 @@ pub fn parse(buf: &[u8], verb: Verb) -> Result<Option<(AnswerHead, usize)>, Malf
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(_) => return Err(Malformed),
     };
+    if !ends_lines_with_crlf(buf.get(..len).unwrap_or_default()) {
+        return Err(Malformed);
+    }
     let status = response.code.filter(|c| (100..600).contains(c)).ok_or(Malformed)?;
     let framing = Framing::of(response.headers, response.version == Some(1))?;
     let end = framing.end(status, verb)?;
@@ -70,10 +73,15 @@ pub fn parse(buf: &[u8], verb: Verb) -> Result<Option<(AnswerHead, usize)>, Malf
     Ok(Some((head, len)))
 }
 
+/// The parser takes a bare line feed for a line's end, as long as all lines end so.
+fn ends_lines_with_crlf(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).all(|at| at.checked_sub(1).and_then(|before| head.get(before)) == Some(&b'\r'))
+}
+
 /// The field lines of a head: behind the status line, before the empty line.
 fn lines(head: &[u8]) -> &[u8] {
     let start = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
-    let end = head.len().saturating_sub(if head.ends_with(b"\r\n") { 2 } else { 1 });
+    let end = head.len().saturating_sub(2);
     head.get(start..end.max(start)).unwrap_or_default()
 }
 
@@ -171,6 +179,9 @@ mod tests {
             "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
             "HTTP/1.1 600 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: b\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\n",
             "SSH-2.0-OpenSSH\r\n",
         ] {
             assert_eq!(head(text), Err(Malformed), "{text:?}");
