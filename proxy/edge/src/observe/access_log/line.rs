@@ -14,7 +14,7 @@ const IPV6_LENGTH: usize = 45;
 /// How values are made harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Escape {
-    /// As within a JSON string; a byte outside ASCII becomes the code point of the same number.
+    /// As within a JSON string. UTF-8 stays; a byte that belongs to none becomes the code point of the same number.
     Json,
     /// Quotes, backslashes, controls and bytes outside ASCII as `\xNN`.
     Text,
@@ -110,11 +110,22 @@ impl<'a> Line<'a> {
         while let Some(at) = rest.iter().position(|byte| !is_harmless(*byte)) {
             let (harmless, from) = rest.split_at(at);
             self.raw(harmless);
-            let Some((byte, after)) = from.split_first() else { return };
-            self.escaped_byte(*byte, escape);
-            rest = after;
+            rest = self.escape_first(from, escape);
         }
         self.raw(rest);
+    }
+
+    /// Writes what `bytes` begin with, and gives back what follows.
+    fn escape_first<'b>(&mut self, bytes: &'b [u8], escape: Escape) -> &'b [u8] {
+        let (first, rest) = match (escape, visible(bytes)) {
+            (Escape::Json, Some(length)) => bytes.split_at(length),
+            _ => bytes.split_at(bytes.len().min(1)),
+        };
+        match first {
+            [byte] => self.escaped_byte(*byte, escape),
+            character => self.raw(character),
+        }
+        rest
     }
 
     fn escaped_byte(&mut self, byte: u8, escape: Escape) {
@@ -168,6 +179,21 @@ fn is_harmless(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
+/// The length of the character outside ASCII with which `bytes` begin, if it is one that shows, and neither ends a line nor
+/// turns its direction.
+fn visible(bytes: &[u8]) -> Option<usize> {
+    let length = match bytes.first()? {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return None,
+    };
+    let character = std::str::from_utf8(bytes.get(..length)?).ok()?.chars().next()?;
+    let hidden =
+        matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    (!hidden && !character.is_control()).then_some(length)
+}
+
 /// Two lower-case digits.
 pub(super) fn hex(byte: u8) -> [u8; 2] {
     let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
@@ -189,7 +215,25 @@ mod tests {
     fn hostile_bytes_are_escaped() {
         let hostile = Value::Bytes(b"a\r\nb\"c\\d\x7f\x00\xc3\xa9");
         assert_eq!(written(hostile, Escape::Text), r"a\x0d\x0ab\x22c\x5cd\x7f\x00\xc3\xa9");
-        assert_eq!(written(hostile, Escape::Json), r#"a\u000d\u000ab\"c\\d\u007f\u0000\u00c3\u00a9"#);
+        assert_eq!(written(hostile, Escape::Json), r#"a\u000d\u000ab\"c\\d\u007f\u0000é"#);
+    }
+
+    #[test]
+    fn json_keeps_what_can_be_read_and_nothing_that_deceives() {
+        for kept in ["é", "日本", "🦀", "a é\u{301}b"] {
+            assert_eq!(written(Value::Bytes(kept.as_bytes()), Escape::Json), kept);
+        }
+        for (hidden, escaped) in [
+            ("\u{85}", r"\u00c2\u0085"),
+            ("\u{2028}", r"\u00e2\u0080\u00a8"),
+            ("\u{202e}x", r"\u00e2\u0080\u00aex"),
+            ("\u{feff}", r"\u00ef\u00bb\u00bf"),
+        ] {
+            assert_eq!(written(Value::Bytes(hidden.as_bytes()), Escape::Json), escaped);
+        }
+        assert_eq!(written(Value::Bytes(b"\xc3"), Escape::Json), r"\u00c3");
+        assert_eq!(written(Value::Bytes(b"\xe2\x82\"\xc3\xa9"), Escape::Json), r#"\u00e2\u0082\"é"#);
+        assert_eq!(written(Value::Bytes(b"\xed\xa0\x80"), Escape::Json), r"\u00ed\u00a0\u0080");
     }
 
     #[test]
