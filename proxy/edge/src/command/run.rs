@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -73,7 +73,6 @@ impl Run {
         if let Some(admin) = &configuration.node.admin {
             gateway.life.keep_admin(start_admin(admin, &gateway, self.upgrade)?);
         }
-        make_directory(&configuration.node.upgrade_socket);
         let mut server = Server::new_with_opt_and_conf(None, server_conf(configuration));
         server.bootstrap();
         for (core, sockets) in sockets.into_iter().enumerate() {

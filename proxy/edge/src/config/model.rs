@@ -169,6 +169,15 @@ pub enum AdminEndpoint {
     Unix(PathBuf),
 }
 
+impl fmt::Display for AdminEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// The access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessLog {
@@ -178,15 +187,6 @@ pub struct AccessLog {
     pub format: LogFormat,
     /// Bytes that may wait for the writer before lines are dropped and counted.
     pub buffer: usize,
-}
-
-impl fmt::Display for AdminEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }
 
 /// Where a log goes.

@@ -75,7 +75,7 @@ pub(crate) static EXPLAIN_CALLERS: Key = Key::new(
 pub(crate) static UPGRADE_SOCKET: Key = Key::new(
     "upgrade_socket",
     Kind::Text(&FILE),
-    Text("/run/sluice/upgrade.sock"),
+    Unset("`/run/sluice/upgrade.sock`; for who is not root, under `$XDG_RUNTIME_DIR` if that is set"),
     "UNIX socket at which the next process takes over: listening sockets, buckets' levels.",
 );
 pub(crate) static SHUTDOWN_GRACE: Key = Key::new(

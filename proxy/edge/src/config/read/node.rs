@@ -1,5 +1,6 @@
 //! What holds for the node as a whole.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -34,8 +35,8 @@ pub(super) fn read(root: &Table<'_>) -> Node {
         region: root.parse(&keys::REGION, region).unwrap_or_default(),
         account_id: root.parse(&keys::ACCOUNT_ID, account_id).unwrap_or_default(),
         trusted_proxies: networks(root, &keys::TRUSTED_PROXIES),
-        limits: limits(root, profile),
         client_address_field: client_address_field(root, profile),
+        limits: limits(root, profile),
         timeouts: timeouts(root),
         cache: cache(root),
         throttle: throttle(root, profile),
@@ -43,15 +44,14 @@ pub(super) fn read(root: &Table<'_>) -> Node {
         access_log: access_log(root, profile),
         log: process_log(root),
         demo: demo(root),
-        upgrade_socket: pem::path(root, &keys::UPGRADE_SOCKET).unwrap_or_default(),
+        upgrade_socket: pem::path(root, &keys::UPGRADE_SOCKET).unwrap_or_else(|| {
+            upgrade_socket(rustix::process::geteuid().is_root(), std::env::var_os("XDG_RUNTIME_DIR"))
+        }),
         shutdown_grace: root.duration(&keys::SHUTDOWN_GRACE).unwrap_or_default(),
         explain_callers: networks(root, &keys::EXPLAIN_CALLERS),
     }
 }
 
-pub(super) fn profile(text: &str) -> Profile {
-    if text == "aws" { Profile::Aws } else { Profile::Edge }
-}
 fn client_address_field(root: &Table<'_>, profile: Profile) -> ForwardingField {
     let written = root.written(&keys::CLIENT_ADDRESS_FIELD);
     if let Some(at) = written.filter(|_| root.written(&keys::TRUSTED_PROXIES).is_none()) {
@@ -64,6 +64,9 @@ fn client_address_field(root: &Table<'_>, profile: Profile) -> ForwardingField {
     }
 }
 
+pub(super) fn profile(text: &str) -> Profile {
+    if text == "aws" { Profile::Aws } else { Profile::Edge }
+}
 
 /// A table that was not written is read as an empty one, so that its keys have their defaults.
 macro_rules! or_empty {
@@ -237,13 +240,13 @@ fn log_file(table: &Table<'_>, path: &str) -> PathBuf {
         let message = format!("there is no directory {}", directory.display());
         table.report().error(&rules::MISSING_FILE, table.place(&keys::DESTINATION), message, "make it first");
     }
-    path
-}
-
     if path.is_dir() {
         let message = format!("{} is a directory", path.display());
         table.report().error(&rules::BAD_VALUE, table.place(&keys::DESTINATION), message, "write a file's name");
     }
+    path
+}
+
 fn process_log(root: &Table<'_>) -> ProcessLog {
     or_empty!(root, &keys::LOG, table => ProcessLog {
         level: table.parse(&keys::LEVEL, level).unwrap_or_default(),
@@ -253,6 +256,12 @@ fn process_log(root: &Table<'_>) -> ProcessLog {
 
 fn demo(root: &Table<'_>) -> Option<SocketAddr> {
     root.table(&keys::DEMO)?.parse(&keys::DEMO_ADDRESS, socket)
+}
+
+/// `/run` is root's, and of services for which somebody makes a directory there; whoever logs in has a place of his own.
+fn upgrade_socket(is_root: bool, own: Option<OsString>) -> PathBuf {
+    let own = own.map(PathBuf::from).filter(|directory| !is_root && directory.is_absolute());
+    own.unwrap_or_else(|| "/run".into()).join("sluice/upgrade.sock")
 }
 
 fn level(text: &str) -> Result<String, String> {
@@ -280,4 +289,19 @@ fn account_id(text: &str) -> Result<String, &'static str> {
 /// Only for sizes and counts whose range fits 32 bits.
 fn to_usize(n: Option<u64>) -> usize {
     n.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_root_has_a_place_of_his_own() {
+        let place = |is_root, own: Option<&str>| upgrade_socket(is_root, own.map(OsString::from));
+        let (run, own) = ("/run/sluice/upgrade.sock", "/run/user/7/sluice/upgrade.sock");
+        assert_eq!(place(false, Some("/run/user/7")), PathBuf::from(own));
+        for (is_root, set) in [(true, Some("/run/user/7")), (false, None), (false, Some("")), (false, Some("here"))] {
+            assert_eq!(place(is_root, set), PathBuf::from(run));
+        }
+    }
 }

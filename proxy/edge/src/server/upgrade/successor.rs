@@ -1,7 +1,10 @@
 //! The process that runs: what it does for the one that takes over.
 
+use std::fs;
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -28,7 +31,7 @@ const GRANT: Duration = Duration::from_secs(1);
 /// Listens for whoever wants to take over, or wants an upgrade, on a thread of its own.
 pub fn await_successor(gateway: &Arc<Gateway>, shared: bool) {
     let path = gateway.upgrade_socket();
-    let listener = match unix_socket::listen(path, shared) {
+    let listener = match make_directory(path).and_then(|()| unix_socket::listen(path, shared)) {
         Ok((listener, file)) => {
             gateway.life.keep_upgrade_socket(file);
             listener
@@ -45,6 +48,13 @@ pub fn await_successor(gateway: &Arc<Gateway>, shared: bool) {
         }
     };
     start("upgrade", run);
+}
+
+fn make_directory(socket: &Path) -> io::Result<()> {
+    match socket.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists()) {
+        Some(directory) => fs::create_dir_all(directory),
+        None => Ok(()),
+    }
 }
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) {
