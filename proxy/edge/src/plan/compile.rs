@@ -153,6 +153,7 @@ impl Compiler<'_> {
             network: network_rules(&api.network),
             execute_api_endpoint_disabled: api.execute_api_endpoint_disabled,
             stage_names: stages.iter().enumerate().map(|(i, s)| (s.name.clone(), i as u32)).collect(),
+            series: self.metrics.series(&api.name, "-", "-"),
             stages,
         })
     }
@@ -172,6 +173,7 @@ impl Compiler<'_> {
         }
         Ok(StagePlan {
             name: stage.name.as_str().into(),
+            series: self.metrics.series(&api.name, stage.name.as_str(), "-"),
             network: network_rules(&stage.network),
             bucket: self.bucket(name, shared)?,
             cache,

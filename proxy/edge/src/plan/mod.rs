@@ -97,6 +97,8 @@ pub struct ApiPlan {
     pub network: NetworkRules,
     /// Neither its own host name nor the path `/_aws/execute-api/…` leads to it.
     pub execute_api_endpoint_disabled: bool,
+    /// For the counters of requests that reach none of its stages.
+    pub series: SeriesId,
     /// Its stages.
     pub stages: Vec<StagePlan>,
     /// Places of stages by name.
@@ -108,6 +110,8 @@ pub struct ApiPlan {
 pub struct StagePlan {
     /// Its name.
     pub name: Box<str>,
+    /// For the counters of requests that reach none of its methods.
+    pub series: SeriesId,
     /// The stage's own network policy.
     pub network: NetworkRules,
     /// The stage's bucket.
@@ -369,5 +373,11 @@ impl Plan {
         let api = self.apis.get(route.api as usize)?;
         let stage = api.stages.get(route.stage as usize)?;
         Some((api, stage, stage.methods.get(route.method as usize)?))
+    }
+
+    /// The API at a place, and the stage at a place in it, as far as they are known.
+    pub fn api_and_stage(&self, api: Option<u32>, stage: Option<u32>) -> (Option<&ApiPlan>, Option<&StagePlan>) {
+        let api = api.and_then(|place| self.apis.get(place as usize)).map(|api| &**api);
+        (api, api.zip(stage).and_then(|(api, place)| api.stages.get(place as usize)))
     }
 }

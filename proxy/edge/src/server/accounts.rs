@@ -76,7 +76,7 @@ fn count(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Acc
     };
     let method = exchange.route.and_then(|r| plan.method(r));
     desk.metrics.record(&RequestRecord {
-        series: method.map_or(SeriesId::UNROUTED, |(_, _, m)| m.series),
+        series: method.map_or_else(|| unrouted(plan, exchange), |(_, _, m)| m.series),
         status: account.status,
         latency_ns,
         integration_latency_ns: (exchange.origin.status != 0).then_some(exchange.origin.latency),
@@ -87,6 +87,13 @@ fn count(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Acc
     if !recall.is_hit() {
         count_reasons(desk, exchange);
     }
+}
+
+/// The series of a request that reached no method: its stage's, or its API's, if it named one.
+#[cold]
+fn unrouted(plan: &Plan, exchange: &Exchange<'_>) -> SeriesId {
+    let (api, stage) = plan.api_and_stage(exchange.api, exchange.stage);
+    stage.map(|stage| stage.series).or(api.map(|api| api.series)).unwrap_or(SeriesId::UNROUTED)
 }
 
 /// The request was sent to the endpoint, or it was tried.
@@ -137,8 +144,7 @@ fn log(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Accou
     let head = &exchange.head;
     let method = exchange.route.and_then(|r| plan.method(r));
     // Both may be known where no method is.
-    let api = exchange.api.and_then(|api| plan.apis.get(api as usize));
-    let stage = api.zip(exchange.stage).and_then(|(api, stage)| api.stages.get(stage as usize));
+    let (api, stage) = plan.api_and_stage(exchange.api, exchange.stage);
     let fault = match exchange.reply {
         Reply::Fault(fault) => Some(rescue::rescue(fault, None)),
         _ => None,

@@ -17,6 +17,12 @@ use crate::plan::Plan;
 pub struct Ledger {
     /// The plan by which it was decided.
     pub plan_version: u64,
+    /// The API's place in that plan, whether or not a method was reached.
+    #[serde(skip)]
+    pub api: Option<u32>,
+    /// The place of that API's stage, likewise.
+    #[serde(skip)]
+    pub stage: Option<u32>,
     /// API, stage and method, as places in that plan.
     #[serde(skip)]
     pub route: Option<Route>,
@@ -58,12 +64,12 @@ impl Ledger {
     /// The verdicts, with API, stage and method by name where the plan that decided is still the plan.
     pub fn to_json(&self, plan: &Plan) -> Value {
         let mut value = serde_json::to_value(self).unwrap_or_default();
-        let route = self.route.filter(|_| self.plan_version == plan.version);
-        if let (Some((api, stage, method)), Some(map)) = (route.and_then(|r| plan.method(r)), value.as_object_mut()) {
-            map.insert("api".into(), json!(api.id));
-            map.insert("stage".into(), json!(stage.name));
-            map.insert("method".into(), json!(format!("{} {}", method.verb, method.path)));
-        }
+        let Some(map) = value.as_object_mut().filter(|_| self.plan_version == plan.version) else { return value };
+        let (api, stage) = plan.api_and_stage(self.api, self.stage);
+        let method = self.route.and_then(|route| plan.method(route)).map(|(_, _, method)| method);
+        map.extend(api.map(|api| ("api".into(), json!(api.id))));
+        map.extend(stage.map(|stage| ("stage".into(), json!(stage.name))));
+        map.extend(method.map(|method| ("method".into(), json!(format!("{} {}", method.verb, method.path)))));
         value
     }
 }

@@ -72,6 +72,7 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     }
     let place = place(exchange, plan, listener);
     exchange.api = place.as_ref().ok().map(|place| place.api);
+    exchange.ledger.api = exchange.api;
     match place.and_then(|place| route(exchange, plan, place)) {
         Ok((route, by)) => {
             exchange.ledger.locate = by;
@@ -136,6 +137,7 @@ fn route(exchange: &mut Exchange<'_>, plan: &Plan, place: Place) -> Result<(Rout
         None => stage_segment(api, bytes, place.path).ok_or(Verdict::NoStage)?,
     };
     exchange.stage = Some(stage);
+    exchange.ledger.stage = exchange.stage;
     let verb = effective_verb(exchange, api).ok_or(Verdict::NoMethod)?;
     exchange.head.verb = Some(verb);
     let bytes = exchange.head.bytes();

@@ -43,6 +43,10 @@ fn explain_tells_what_every_stage_decided() {
     assert_eq!((&request["status"], &request["path"]), (&403.into(), &"/nothing".into()));
     let ledger = &request["ledger"];
     assert_eq!((&ledger["frame"], &ledger["locate"]), (&"lane".into(), &"no_method".into()));
+    assert_eq!(
+        (&ledger["api"], &ledger["stage"], &ledger["method"]),
+        (&"observed".into(), &"prod".into(), &Value::Null)
+    );
     assert!(!told.to_string().contains("secret"));
     let one: Value = serde_json::from_str(&gateway.admin("GET", "/sluice/explain?limit=1").body).unwrap();
     assert_eq!(one["requests"].as_array().unwrap().len(), 1);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::gateway;
 use super::support::{Answer, Recorder, eventually};
 
-/// Requests whose figures are known: a miss, a hit, a failure, a refusal by a bucket, and one that reaches no method.
+/// Requests whose figures are known: a miss, a hit, a failure, a refusal by a bucket, and three that reach no method, no stage and no API.
 #[test]
 fn the_figures_are_those_of_the_requests() {
     let origin = Recorder::start(|request| match request.target.as_str() {
@@ -21,17 +21,23 @@ fn the_figures_are_those_of_the_requests() {
         ("/late/a", 200),
         ("/late/a", 429),
         ("/none", 403),
+        ("/_aws/execute-api/observed/none/mock", 403),
+        ("/_aws/execute-api/none/prod/mock", 403),
     ] {
         assert_eq!(gateway.get(target).status, status, "{target}");
     }
-    eventually("all are counted", || gateway.metrics().sum("sluice_requests_total") >= 7.0);
+    eventually("all are counted", || gateway.metrics().sum("sluice_requests_total") >= 9.0);
     let samples = gateway.metrics();
     let cached = "{api=\"Observed\",stage=\"prod\",method=\"GET /cached/{x}\"}";
     let late = "{api=\"Observed\",stage=\"prod\",method=\"ANY /late/{x}\"}";
+    let no_method = "{api=\"Observed\",stage=\"prod\",method=\"-\"}";
+    let no_stage = "{api=\"Observed\",stage=\"-\",method=\"-\"}";
     let nowhere = "{api=\"-\",stage=\"-\",method=\"-\"}";
     for (name, labels, value) in [
         ("count_total", cached, 2.0),
         ("count_total", late, 4.0),
+        ("count_total", no_method, 1.0),
+        ("count_total", no_stage, 1.0),
         ("count_total", nowhere, 1.0),
         ("4xx_error_total", cached, 0.0),
         ("4xx_error_total", late, 1.0),
@@ -46,7 +52,7 @@ fn the_figures_are_those_of_the_requests() {
         ("throttled_total", "{layer=\"method\"}", 1.0),
         ("throttle_tokens", "{layer=\"method\",api=\"Observed\",stage=\"prod\",method=\"ANY /late/{x}\"}", 0.0),
         ("requests_in_flight", "", 0.0),
-        ("requests_total", "{way=\"lane\"}", 7.0),
+        ("requests_total", "{way=\"lane\"}", 9.0),
         ("origin_total", "{event=\"failure\"}", 1.0),
     ] {
         let sample = format!("sluice_{name}{labels}");
