@@ -32,6 +32,12 @@ impl SocketFile {
     fn at(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), identity: identity(path)? })
     }
+
+    /// Leaves the file where it is, for a process that puts its own there at this moment: between a look whose it is and its
+    /// removal it could become that one's. Should none come, whoever listens there next replaces it.
+    pub(crate) fn leave(mut self) {
+        self.identity = (0, 0);
+    }
 }
 
 impl Drop for SocketFile {

@@ -150,7 +150,10 @@ impl Life {
         self.handed.lock().extend(sockets);
         self.drain(now);
         self.left.notify_one();
-        drop(std::mem::take(&mut *self.belongings.lock()));
+        let (_admin, upgrade_socket) = std::mem::take(&mut *self.belongings.lock());
+        if let Some(file) = upgrade_socket {
+            file.leave();
+        }
     }
 
     /// Waits until another process serves.
