@@ -15,6 +15,9 @@ const FULL: usize = 128 * 1024;
 const PIECES: usize = 32;
 /// The most that one write hands over: for 100 KB in one piece the kernel takes half as long again as for two of half that.
 const WRITE: usize = 56 * 1024;
+/// While more than this waits, a write hands over all of it: the socket takes what it has room for, and small pieces would
+/// only wake the peer more often.
+const LARGE: usize = 256 * 1024;
 /// Room that is kept between events.
 const KEEP: usize = 256 * 1024;
 
@@ -136,7 +139,7 @@ impl Out {
     ) -> Poll<io::Result<usize>> {
         self.seal();
         let mut slices = arrayvec::ArrayVec::<IoSlice<'_>, PIECES>::new();
-        let mut room = WRITE;
+        let mut room = if self.remaining() > LARGE { usize::MAX } else { WRITE };
         for piece in self.pieces.iter().take(PIECES) {
             let bytes = match piece {
                 Piece::Copied(start, end) => self.buf.get(*start..*end).unwrap_or_default(),
@@ -222,7 +225,7 @@ mod tests {
                 return Poll::Pending;
             }
             let size: usize = bufs.iter().map(|b| b.len()).sum();
-            assert!(size <= WRITE, "{size} bytes at once");
+            assert!(size <= WRITE || size > LARGE, "{size} bytes at once");
             let n = size.min(self.step);
             self.got.extend(bufs.iter().flat_map(|b| b.iter().copied()).take(n));
             Poll::Ready(Ok(n))
@@ -236,7 +239,8 @@ mod tests {
     fn nothing_is_lost_or_doubled_however_slowly_it_leaves() {
         for step in [1, 3, 1_000, 5_000, 100_000] {
             let (mut out, mut want) = (Out::default(), Vec::new());
-            for (head, len) in [("a", 10), ("bb", 9_000), ("ccc", 0), ("dddd", 4_097), ("e", 1), ("f", 2 * WRITE)] {
+            let sizes = [10, 9_000, 0, 4_097, 1, 2 * WRITE, 2 * LARGE];
+            for (head, len) in ["a", "bb", "ccc", "dddd", "e", "f", "g"].into_iter().zip(sizes) {
                 let body = Bytes::from(vec![head.as_bytes()[0]; len]);
                 out.buffer().extend_from_slice(head.as_bytes());
                 out.body(&body);
