@@ -73,11 +73,14 @@ fn key_ids(rig: &Rig) -> Vec<u32> {
 fn keys_rotate_from_a_file_to_a_variable_to_a_command_and_nothing_is_flushed() {
     let mut rig = rig(&[1], 1);
     let gateway = start(&rig);
+    // An answer leaves before it is stored, so only what is on disk is known to be sealed with the key of its time.
     let first = body(&gateway, "/pets/1");
+    settle(&gateway, 1.0);
     rig = with_keys(rig, &[1, 2], 2);
     rotate(&gateway, &rig);
-    assert_eq!(key_ids(&rig), [1], "what was sealed with the old key is written when the rotation is answered");
+    assert_eq!(key_ids(&rig), [1]);
     let second = body(&gateway, "/pets/2");
+    settle(&gateway, 2.0);
     rig = with_keys(rig, &[1, 2, 3], 3);
     rotate(&gateway, &rig);
     let third = body(&gateway, "/pets/3");
