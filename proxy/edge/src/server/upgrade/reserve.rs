@@ -9,6 +9,10 @@ use super::message::Held;
 /// Tokens that an open connection may need before it closes: most need one, for the request that is on its way.
 const PER_CONNECTION: u32 = 2;
 
+/// The same for the milliseconds until it is told to close: a busy one asks thousands of times a second. What is not spent
+/// goes to the next process with the first change.
+const PER_BUSY_CONNECTION: u32 = 8;
+
 /// All buckets of this process, frozen.
 pub(super) struct Reserve {
     shares: Vec<Share>,
@@ -18,7 +22,7 @@ struct Share {
     bucket: Arc<Bucket>,
     frozen: Frozen,
     handed: Level,
-    /// The most that this process keeps.
+    /// The most that this process keeps once its connections are told to close.
     most: u32,
 }
 
@@ -28,8 +32,9 @@ impl Reserve {
     pub(super) fn divide(buckets: Vec<(String, Arc<Bucket>)>, open: usize, now: u64) -> (Self, Vec<Held>) {
         let divide = |(id, bucket): (String, Arc<Bucket>)| {
             let frozen = bucket.freeze(now);
-            let most = needed(open).min((bucket.available(now) / 2.0) as u32);
-            let handed = bucket.take_all_but(most, now);
+            let half = (bucket.available(now) / 2.0) as u32;
+            let most = tokens(open, PER_CONNECTION).min(half);
+            let handed = bucket.take_all_but(tokens(open, PER_BUSY_CONNECTION).min(half), now);
             (Share { bucket, frozen, handed, most }, Held { id, level: handed.to_bits() })
         };
         let (shares, levels) = buckets.into_iter().map(divide).unzip();
@@ -64,7 +69,7 @@ impl Reserve {
 impl Share {
     fn change(&self, open: usize, now: u64) -> i64 {
         // One at least, or a bucket that was empty at that moment would never hold anything again.
-        let wanted = needed(open).min(self.most.max(1));
+        let wanted = tokens(open, PER_CONNECTION).min(self.most.max(1));
         let surplus = self.bucket.take_all_but(wanted, now).tokens();
         match surplus {
             0 => i64::from(wanted.saturating_sub(self.bucket.available(now) as u32)),
@@ -73,6 +78,6 @@ impl Share {
     }
 }
 
-fn needed(open: usize) -> u32 {
-    u32::try_from(open).unwrap_or(u32::MAX).saturating_mul(PER_CONNECTION)
+fn tokens(open: usize, each: u32) -> u32 {
+    u32::try_from(open).unwrap_or(u32::MAX).saturating_mul(each)
 }
