@@ -122,23 +122,9 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     let Some((found, variant)) = find(exchange, method, key, hasher) else { return Flow::Await(Need::Disk) };
     let key = variant.as_deref().map_or(key, |bytes| hasher.key(bytes));
     let looked = LookedUp { primary, key, purges };
-    let (choice, entry) = match found {
-        found if let Some(verdict) = exchange.opening.refuses(&found) => (Choice::Forward(verdict), None),
-        Found::Fresh(entry) => (choice::of_fresh(exchange, rule, wanted, key.fingerprint, &entry), Some(entry)),
-        Found::Expired(entry) => (choice::of_expired(exchange, wanted, &entry), Some(entry)),
-        Found::Purged => (Choice::Forward(Verdict::Purged { soft: false }), None),
-        Found::Absent => (Choice::Forward(Verdict::Miss), None),
-    };
+    let (choice, entry) = choice::of(exchange, rule, wanted, key.fingerprint, found);
     let verdict = match (choice, entry) {
-        (Choice::Serve, Some(entry)) => match exchange.permit.take() {
-            Some(permit) => {
-                let flow = hit(exchange, rule, entry, &permit);
-                // Should it turn out not to be whole, the origin is asked.
-                exchange.permit = matches!(flow, Flow::Answer(Reply::Object(_))).then_some(permit);
-                return flow;
-            }
-            None => return Flow::Answer(Reply::Fault(Fault::Internal)),
-        },
+        (Choice::Serve, Some(entry)) => return serve(exchange, rule, entry),
         (Choice::ServeAndRefetch, Some(entry)) => {
             exchange.stored = Some(entry.clone());
             looked.keep(exchange, method, turn);
@@ -162,6 +148,14 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     let turn = if exchange.refreshes { cache.turns.overtake(key.fingerprint) } else { turn };
     looked.keep(exchange, method, turn);
     go_forward(exchange, method, verdict)
+}
+
+fn serve(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>) -> Flow {
+    let Some(permit) = exchange.permit.take() else { return Flow::Answer(Reply::Fault(Fault::Internal)) };
+    let flow = hit(exchange, rule, entry, &permit);
+    // Should it turn out not to be whole, the origin is asked.
+    exchange.permit = matches!(flow, Flow::Answer(Reply::Object(_))).then_some(permit);
+    flow
 }
 
 /// What was looked up.

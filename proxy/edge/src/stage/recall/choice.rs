@@ -3,10 +3,12 @@
 //! Under RFC 9111 a request may want less than what is stored (§5.2.1). What would put load on the origin is heard only
 //! from callers who may have entries replaced.
 
+use std::sync::Arc;
+
 use sluice_cache::answer::Fields;
 use sluice_cache::freshness::CacheControl;
 use sluice_cache::freshness::origin::{Allowed, Wish};
-use sluice_cache::{Entry, Fingerprint};
+use sluice_cache::{Entry, Fingerprint, Found};
 
 use super::super::Exchange;
 use super::refresh;
@@ -51,9 +53,27 @@ fn without_load(control: CacheControl) -> CacheControl {
     CacheControl { max_stale, only_if_cached, ..CacheControl::default() }
 }
 
+/// What becomes of what was found, and the entry.
+#[inline]
+pub(super) fn of(
+    exchange: &Exchange<'_>,
+    rule: &CachePlan,
+    wanted: Option<Wish>,
+    key: Fingerprint,
+    found: Found,
+) -> (Choice, Option<Arc<Entry>>) {
+    match found {
+        found if let Some(verdict) = exchange.opening.refuses(&found) => (Choice::Forward(verdict), None),
+        Found::Fresh(entry) => (of_fresh(exchange, rule, wanted, key, &entry), Some(entry)),
+        Found::Expired(entry) => (of_expired(exchange, wanted, &entry), Some(entry)),
+        Found::Purged => (Choice::Forward(Verdict::Purged { soft: false }), None),
+        Found::Absent => (Choice::Forward(Verdict::Miss), None),
+    }
+}
+
 /// Of an answer that is fresh.
 #[inline]
-pub(super) fn of_fresh(
+fn of_fresh(
     exchange: &Exchange<'_>,
     rule: &CachePlan,
     wanted: Option<Wish>,
@@ -83,7 +103,7 @@ fn is_early(early_ns: u64, key: Fingerprint, entry: &Entry, now: u64) -> bool {
 
 /// Of one that has expired, by itself or by a soft purge.
 #[cold]
-pub(super) fn of_expired(exchange: &Exchange<'_>, wanted: Option<Wish>, entry: &Entry) -> Choice {
+fn of_expired(exchange: &Exchange<'_>, wanted: Option<Wish>, entry: &Entry) -> Choice {
     let (lifetime, now) = (entry.lifetime(), exchange.now.mono);
     let is_purged = entry.is_purged_softly();
     if let Some(wish) = wanted {
