@@ -28,13 +28,20 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::server::socket::Waiting;
+
+    /// Shares its address, as a worker's does.
+    fn bound() -> Socket {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket
+    }
 
     fn listening() -> (TcpListener, SocketAddr) {
-        let waiting = Waiting::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        waiting.listen(16).unwrap();
-        let listener = TcpListener::from(waiting);
-        listener.set_nonblocking(false).unwrap();
+        let socket = bound();
+        socket.listen(16).unwrap();
+        let listener = TcpListener::from(socket);
         let address = listener.local_addr().unwrap();
         (listener, address)
     }
@@ -52,7 +59,7 @@ mod tests {
 
     #[test]
     fn who_does_not_listen_is_in_nobodys_way() {
-        let waiting = TcpListener::from(Waiting::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap());
+        let waiting = TcpListener::from(bound());
         check_free(waiting.local_addr().unwrap()).unwrap();
     }
 

@@ -1,5 +1,6 @@
-//! Which crate may know which: `edge` knows all others; `policy`, `cache`, `mapping` and `api` know nothing of each
-//! other, of the runtime, of the server or of the wall clock. Read from the manifests and the sources as they stand.
+//! Who may know whom. Of the crates: `edge` knows all others; `policy`, `cache`, `mapping` and `api` know nothing of each
+//! other, of the runtime, of the server or of the wall clock. Within `edge`, modules know those of the floors below them.
+//! Read from the manifests and the sources as they stand.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,6 +18,18 @@ const TIERS: &str = "cache/src/tier";
 
 /// What reads a clock. Moments and lengths of time are no clock.
 const CLOCKS: [&str; 3] = ["SystemTime::now", "Instant::now", "clock_gettime"];
+
+/// The modules of `edge`, from the ground up. One knows what lies below its floor, and nothing else.
+const FLOORS: [&[&str]; 8] = [
+    &["message", "names", "patience", "registry", "tcp_socket", "unix_socket", "demo"],
+    &["config"],
+    &["observe", "storage", "integration"],
+    &["plan"],
+    &["stage"],
+    &["server", "replay"],
+    &["command"],
+    &["lib", "main"],
+];
 
 #[test]
 fn deciding_crates_know_no_other_crate_and_no_runtime() {
@@ -60,6 +73,26 @@ fn only_the_edge_depends_on_the_others() {
     assert!(["sluice-api", "sluice-cache", "sluice-mapping", "sluice-policy"].iter().all(|name| edge.contains(*name)));
 }
 
+#[test]
+fn modules_of_the_edge_know_only_what_lies_below_them() {
+    let source = root().join("proxy/edge/src");
+    for file in sources(&source) {
+        let own = module(file.strip_prefix(&source).unwrap());
+        let text = read_to_string(&file).unwrap();
+        let above: Vec<_> = modules(&text).filter(|other| !may_know(&own, other)).collect();
+        assert!(above.is_empty(), "{} knows {above:?}", file.display());
+    }
+}
+
+#[test]
+fn a_way_up_is_found_wherever_it_is_written() {
+    let text = "use crate::config::Plan;\nfn x(_: &crate::stage::Route) { crate::message::date::now() }";
+    assert_eq!(modules(text).filter(|other| !may_know("config", other)).collect::<Vec<_>>(), ["stage"]);
+    assert!(!may_know("storage", "observe"), "no floor has doors");
+    assert_eq!(module(Path::new("config/read/mod.rs")), "config");
+    assert_eq!(module(Path::new("names.rs")), "names");
+}
+
 /// A forbidden dependency is found wherever it is written.
 #[test]
 fn every_table_is_looked_into() {
@@ -75,6 +108,27 @@ fn every_table_is_looked_into() {
     }
     assert!(strangers("cache", &sections.first().unwrap().parse().unwrap()).is_empty(), "the tiers may");
     assert_eq!(clocks("let now = SystemTime::now();"), ["SystemTime::now"]);
+}
+
+fn may_know(own: &str, other: &str) -> bool {
+    own == other || floor(other) < floor(own)
+}
+
+fn floor(module: &str) -> usize {
+    let found = FLOORS.iter().position(|floor| floor.contains(&module));
+    found.unwrap_or_else(|| panic!("'{module}' has no floor yet"))
+}
+
+/// The module that a file of `edge/src` belongs to.
+fn module(file: &Path) -> String {
+    let first = file.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.strip_suffix(".rs").unwrap_or(first).to_owned()
+}
+
+/// What is named after `crate::`, comments and tests included.
+fn modules(source: &str) -> impl Iterator<Item = &str> {
+    let end = |rest: &str| rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    source.split("crate::").skip(1).map(move |rest| rest.get(..end(rest)).unwrap_or_default())
 }
 
 fn root() -> PathBuf {

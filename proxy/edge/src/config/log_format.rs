@@ -1,12 +1,12 @@
 //! Access log formats: AWS's presets, or a line with `$context` variables.
 //!
-//! Which variables there are is known to the log itself.
+//! Which variables there are is in `context`.
 
 use sluice_api::Profile;
 
+use super::context;
 use super::model::LogFormat;
 use super::nearest::nearest;
-use crate::observe::access_log::KNOWN_VARIABLES;
 
 const PREFIX: &str = "$context.";
 
@@ -48,10 +48,10 @@ fn variables(text: &str) -> Vec<&str> {
 
 fn known(name: &str) -> Result<(), FormatError> {
     let property = name.strip_prefix("authorizer.").is_some_and(|property| !property.is_empty());
-    if property || KNOWN_VARIABLES.contains(&name) {
+    if property || context::LOGGED.contains(&name) {
         return Ok(());
     }
-    let help = match nearest(name, &KNOWN_VARIABLES) {
+    let help = match nearest(name, &context::LOGGED) {
         Some(near) => format!("did you mean $context.{near}?"),
         None => "docs/configuration.md lists them".into(),
     };

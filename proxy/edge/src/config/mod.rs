@@ -5,6 +5,7 @@
 //!
 //! It reads the files that are named only to see that they can be used; it listens nowhere and resolves no names.
 
+pub mod context;
 mod finding;
 mod keys;
 mod log_format;

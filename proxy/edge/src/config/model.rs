@@ -118,6 +118,9 @@ pub struct CacheBudget {
     pub encryption: Option<Encryption>,
 }
 
+/// From this share on a stage has a store of its own, bytes: AWS's 6.1 GB.
+pub const OWN_STORE: u64 = 6_100_000_000;
+
 /// The disk of the response caches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskBudget {

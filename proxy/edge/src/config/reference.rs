@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
+use super::context;
 use super::keys::{self, Absent, Key, Kind, Section, quoted};
 use super::rules::RULES;
 use super::units;
 use super::units::{show_duration, show_size};
-use crate::observe::access_log::KNOWN_VARIABLES;
 
 const INTRODUCTION: &str = "\
 <!-- Generated from proxy/edge/src/config/keys. Do not edit: `SLUICE_BLESS=1 cargo test -p sluice --test configuration` writes it. -->
@@ -118,7 +118,7 @@ fn findings(page: &mut String) {
 
 fn variables(page: &mut String) {
     line(page, "\n## Variables of the access log\n\nAfter `$context.`; a variable without a value prints `-`.\n");
-    for name in KNOWN_VARIABLES.iter().copied().chain(["authorizer.PROPERTY"]) {
+    for name in context::LOGGED.iter().copied().chain(["authorizer.PROPERTY"]) {
         line(page, &format!("- `{name}`"));
     }
 }

@@ -5,7 +5,7 @@
 
 use sluice_api::Address;
 
-use crate::stage::frame;
+use crate::message::target;
 
 /// A piece of a URI template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ fn check_path(path: &str) -> Result<(), UriError> {
         return Err(UriError::Escape);
     }
     let path = path.split('?').next().filter(|path| !path.is_empty()).unwrap_or("/");
-    frame::check_target(path.as_bytes(), None).map_err(|_| UriError::DotSegment)
+    if target::is_plain(path.as_bytes(), None) { Ok(()) } else { Err(UriError::DotSegment) }
 }
 
 /// The port that a URI's scheme stands for, if it can be seen.

@@ -1,5 +1,6 @@
 //! Messages as bytes: one form of a request head and one encoder of answers for every way in.
 
+pub mod body;
 pub mod chunks;
 pub mod date;
 pub mod encode;
@@ -10,3 +11,4 @@ pub mod head;
 pub mod out;
 pub mod request_id;
 pub mod spare;
+pub mod target;

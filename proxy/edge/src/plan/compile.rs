@@ -17,14 +17,14 @@ use sluice_policy::{Bucket, CidrSet, InFlight, NetworkRules, RateLimit, RateLimi
 use content::Contents;
 use method::Place;
 
-use super::host::{DomainPlan, Domains, MappingPlan};
+use super::host::{DomainPlan, Domains, MappingPlan, domain_id};
 use super::router::TooManyVariables;
-use super::{ApiPlan, ListenerPlan, Plan, Registry, Router, StageCache, StagePlan, TagHeader};
+use super::{ApiPlan, ListenerPlan, Plan, Router, StageCache, StagePlan, TagHeader};
 use crate::config::{Configuration, ForwardingField, Listener};
 use crate::integration::http::{OriginTlsError, Origins};
 use crate::message::field::FieldKind;
 use crate::observe::metrics::Metrics;
-use crate::stage::accept::domain_id;
+use crate::registry::Registry;
 use crate::storage::{self, Shelved, Shelves, Storage, Wanted};
 
 /// Why a checked configuration makes no plan.

@@ -1,6 +1,6 @@
 //! From a request's host to a custom domain or an API id.
 
-use super::names::Names;
+use crate::names::Names;
 
 /// Custom domains by name.
 #[derive(Debug, Default)]
@@ -63,6 +63,11 @@ impl DomainPlan {
             matches!(rest.first(), None | Some(b'/')).then_some((m, rest))
         })
     }
+}
+
+/// Numbers a domain by its name, alike in every plan.
+pub fn domain_id(name: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(name.as_bytes())
 }
 
 /// The host without its port.

@@ -1,21 +1,19 @@
 //! The configuration compiled: one immutable table that a request walks, shared by all workers.
 //!
 //! A reload compiles a new plan and shares what did not change; buckets, cache tiers, origins and series outlive plans
-//! and are looked up by stable ids in `Registry`.
+//! and are looked up by stable ids in a `Registry`.
 
 mod compile;
 pub mod host;
-pub mod names;
 mod origin_uri;
-mod registry;
 pub mod router;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
 use sluice_api::{Profile, UnauthorizedCacheControl, Verb, VerbSet};
 use sluice_cache::freshness::origin::Grace;
 use sluice_cache::freshness::{self, StoreRule};
@@ -28,13 +26,13 @@ use sluice_policy::{Bucket, CidrSet, InFlight, InvalidateCache, NetworkRules};
 pub use compile::{CacheId, Registries};
 pub use compile::{CompileError, compile};
 pub use origin_uri::{UriError, UriTemplate, UriValue};
-pub use registry::Registry;
 pub use router::{Captures, Router};
 
 use crate::config::{Limits, Timeouts};
-use crate::integration::http::Origin;
+use crate::integration::http::Endpoint;
 use crate::message::field::FieldKind;
 use crate::message::head::Head;
+use crate::names::Names;
 use crate::observe::metrics::SeriesId;
 use crate::storage::StageDisk;
 
@@ -52,7 +50,7 @@ pub struct Plan {
     /// APIs by place; the other tables hold places in this one.
     pub apis: Vec<Arc<ApiPlan>>,
     /// Places of APIs by id.
-    pub api_ids: names::Names<str, u32>,
+    pub api_ids: Names<str, u32>,
     /// Custom domains.
     pub domains: host::Domains,
     /// Peers whose forwarding fields are believed.
@@ -69,6 +67,17 @@ pub struct Plan {
     pub region: Box<str>,
     /// For ARNs: twelve digits.
     pub account_id: Box<str>,
+}
+
+/// API, stage and method, as places in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Of the API.
+    pub api: u32,
+    /// Of the API's stage.
+    pub stage: u32,
+    /// Of the stage's method.
+    pub method: u32,
 }
 
 /// What a listener adds to a request.
@@ -312,22 +321,12 @@ pub struct MockPlan {
 pub struct HttpPlan {
     /// Where to, under this stage's variables.
     pub uri: UriTemplate,
-    /// The servers behind it.
-    pub origin: Arc<Origin>,
+    /// The servers behind it, and how long they may take.
+    pub endpoint: Endpoint,
     /// The verb to send instead of the request's.
     pub verb: Option<Verb>,
     /// `Host: …\r\n`; `None` sends the client's.
     pub host: Option<Box<str>>,
-    /// To the end of the answer's head.
-    pub timeout: Duration,
-    /// From the end of the request to the answer's first byte.
-    pub first_byte_timeout: Duration,
-    /// Between two reads of the answer's body.
-    pub idle_timeout: Duration,
-    /// For the whole call.
-    pub total_timeout: Option<Duration>,
-    /// Further tries of an idempotent request.
-    pub retries: u32,
     /// The API's id, for `User-Agent` and `X-Amzn-Apigateway-Api-Id`.
     pub api_id: Box<str>,
     /// AWS's header rules instead of the edge's.
@@ -369,7 +368,7 @@ impl Parameters {
 impl Plan {
     /// The API, stage and method at these places.
     #[inline]
-    pub fn method(&self, route: crate::stage::Route) -> Option<(&ApiPlan, &StagePlan, &MethodPlan)> {
+    pub fn method(&self, route: Route) -> Option<(&ApiPlan, &StagePlan, &MethodPlan)> {
         let api = self.apis.get(route.api as usize)?;
         let stage = api.stages.get(route.stage as usize)?;
         Some((api, stage, stage.methods.get(route.method as usize)?))

@@ -8,8 +8,8 @@
 use arrayvec::ArrayVec;
 use sluice_api::{ResourcePath, Segment, Verb};
 
-use super::names::Names;
 use crate::message::head::Span;
+use crate::names::Names;
 
 /// The most variables that a path may have.
 pub const MAX_VARIABLES: usize = 16;

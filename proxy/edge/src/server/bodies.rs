@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::downstream::RequestBody;
 use crate::integration::http::CallError;
+use crate::message::body::RequestBody;
 use crate::stage::Fault;
 use crate::stage::frame::Refusal;
 
@@ -23,7 +23,7 @@ static HELD: AtomicU64 = AtomicU64::new(0);
 /// It is longer than `limit`, breaks off, or there is no room for it.
 pub async fn read(body: &mut impl RequestBody, limit: u64) -> Result<Bytes, Fault> {
     let mut held = Held { bytes: Vec::new(), room: 0 };
-    while let Some(piece) = body.piece().await.map_err(|error| CallError::Client(error).fault())? {
+    while let Some(piece) = body.piece().await.map_err(|error| Fault::from(&CallError::Client(error)))? {
         held.push(&piece, limit)?;
     }
     Ok(Bytes::from_owner(held))

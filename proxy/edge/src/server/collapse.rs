@@ -24,12 +24,13 @@ use tokio::sync::oneshot;
 
 use super::accounts;
 use super::core::with;
-use super::downstream::{Downstream, NoBody, RequestBody};
+use super::downstream::Downstream;
 use super::drive::{Arrival, Trip, date, now};
 use super::filling::{self, Beyond};
 use super::keeping::{self, Terms};
 use super::objects;
 use crate::integration::http::Started;
+use crate::message::body::{NoBody, RequestBody};
 use crate::message::encode::{CacheStatus, Framing};
 use crate::plan::{IntegrationPlan, StageCache};
 use crate::stage::recall::StorageKey;
@@ -138,7 +139,7 @@ fn role(trip: &Trip) -> Option<Role> {
 async fn wait<D: Downstream>(trip: &Trip, follower: Follower, down: &mut D) -> Option<Verdict> {
     let method = trip.exchange.route.and_then(|r| trip.plan.method(r));
     let deadline = match method.map(|(_, _, m)| &m.integration) {
-        Some(IntegrationPlan::Http(http)) => http.timeout,
+        Some(IntegrationPlan::Http(http)) => http.endpoint.timeout,
         _ => return Some(Verdict::Alone),
     };
     tokio::select! {

@@ -20,9 +20,10 @@ use super::rewound::Rewound;
 use super::session::After;
 use super::stream::{EdgeStream, Transport};
 use super::{http2, proxy_protocol, session};
+use crate::message::body::BodyLength;
 use crate::observe::metrics::{ListenerId, Way};
-use crate::stage::accept::{Connection, Verdict, domain_id};
-use crate::stage::prepare::BodyLength;
+use crate::plan::host::domain_id;
+use crate::stage::accept::{Connection, Verdict};
 
 /// Takes a connection in.
 pub fn welcome(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, shutdown: &ShutdownWatch) {

@@ -1,4 +1,4 @@
-//! The client's side of a request that takes time: where its body comes from and where its answer goes.
+//! The client's side of a request that takes time: where its answer goes.
 //!
 //! Three ways in implement it (lane, `ServerSession`, HTTP/2), so one driver serves them all.
 
@@ -7,16 +7,8 @@ use std::io;
 
 use bytes::Bytes;
 
+use crate::message::body::RequestBody;
 use crate::message::encode::ResponseHead;
-
-/// The body of a request.
-pub trait RequestBody: Send {
-    /// The next piece; `None` at the end. Longer than allowed is `FileTooLarge`, too slow is `TimedOut`.
-    fn piece(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
-
-    /// Waits until the client has left, as far as that shows, behind the end of the body.
-    fn left(&mut self) -> impl Future<Output = ()> + Send;
-}
 
 /// Where an answer goes.
 pub trait Downstream: Send {
@@ -47,18 +39,4 @@ pub trait Downstream: Send {
 
     /// The answer is complete.
     fn finish(&mut self) -> impl Future<Output = io::Result<()>> + Send;
-}
-
-/// A request without a body, whose client nobody looks at.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoBody;
-
-impl RequestBody for NoBody {
-    async fn piece(&mut self) -> io::Result<Option<Bytes>> {
-        Ok(None)
-    }
-
-    async fn left(&mut self) {
-        std::future::pending().await
-    }
 }

@@ -11,18 +11,20 @@ use super::accounts::{self, Account};
 use super::bodies::{self, AtHand};
 use super::collapse;
 use super::core::with;
-use super::downstream::{Downstream, RequestBody};
+use super::downstream::Downstream;
 use super::invalidation;
 use super::keeping::Keeper;
 use super::objects;
 use super::renewal::{self, Settled};
 use crate::integration::http::{BodyEnd, BodyReader, Call, Started, call};
+use crate::message::body::BodyLength;
+use crate::message::body::RequestBody;
 use crate::message::encode::Framing;
 use crate::message::spare::Spare;
 use crate::observe::metrics::Way;
 use crate::plan::{HttpPlan, IntegrationPlan, Plan, StageCache};
 use crate::stage::deliver::{self, Body};
-use crate::stage::prepare::{self, BodyLength};
+use crate::stage::prepare;
 use crate::stage::{Exchange, Fault, Need, Reply, Stop, dispatch, fail, throttle, walk};
 
 /// A request on its way through the driver.
@@ -141,7 +143,7 @@ impl Trip {
     }
 
     /// Calls the endpoint; a failure becomes the answer.
-    pub async fn call(&mut self, body: &mut impl super::downstream::RequestBody) -> Result<Started, ()> {
+    pub async fn call(&mut self, body: &mut impl RequestBody) -> Result<Started, ()> {
         let plan = self.plan.clone();
         let http = match self.exchange.route.and_then(|r| plan.method(r)) {
             Some((_, _, method)) => match &method.integration {
@@ -184,13 +186,13 @@ impl Trip {
             }
             Err(error) => {
                 tracing::debug!(%error, origin = %http.uri.address, "the call failed");
-                self.failed(Some(error.to_string()), error.fault())
+                self.failed(Some(error.to_string()), Fault::from(&error))
             }
         }
     }
 
     fn request<'c>(&self, http: &'c HttpPlan, head: &'c [u8], now: u64) -> Call<'c> {
-        Call { to: http, verb: prepare::verb(&self.exchange, http), head, length: self.length, now }
+        Call { to: &http.endpoint, verb: prepare::verb(&self.exchange, http), head, length: self.length, now }
     }
 
     fn arrived(&mut self, started: &mut Started) {

@@ -17,22 +17,23 @@ use pingora_core::server::ShutdownWatch;
 use super::accounts::{self, Account};
 use super::collapse;
 use super::core::{Core, Parts, with};
-use super::downstream::{Downstream, RequestBody};
+use super::downstream::Downstream;
 use super::drive::{Arrival, Trip, drive};
 use super::frame_budget::Conduct;
 use super::lane::DRAINING;
-use super::patience::{Alarm, within};
 use super::pingora_head;
 use crate::integration::http::CallError;
+use crate::message::body::BodyLength;
+use crate::message::body::RequestBody;
 use crate::message::date::Now;
 use crate::message::encode::{Framing, ResponseHead};
 use crate::message::head::{Head, Version};
 use crate::observe::metrics::{Flood, Way};
+use crate::patience::{Alarm, within};
 use crate::plan::Plan;
 use crate::stage::accept::Connection;
 use crate::stage::deliver::{self, Body};
 use crate::stage::frame::{self, Refusal};
-use crate::stage::prepare::BodyLength;
 use crate::stage::{Exchange, Fault, Reply, Stop};
 
 /// Streams that a client may have open.
@@ -368,7 +369,7 @@ async fn travel(session: HttpSession, mut trip: Trip, stop: Stop, _open: Arc<()>
     };
     let arrival = match (stop, reset) {
         (Stop::Waiting(_), Some(reset)) => {
-            trip.fail(CallError::Client(broken(reset)).fault());
+            trip.fail(Fault::from(&CallError::Client(broken(reset))));
             trip.deliver(None, &mut down).await
         }
         (Stop::Answered, _) => trip.deliver(None, &mut down).await,

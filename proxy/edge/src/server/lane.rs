@@ -16,16 +16,16 @@ use super::accounts::{self, Account};
 use super::collapse;
 use super::core::{Core, Parts, with};
 use super::drive::Trip;
-use super::patience::Alarm;
 use crate::config::Timeouts;
+use crate::message::body::BodyLength;
 use crate::message::head::{Head, Version};
 use crate::message::out::Out;
 use crate::observe::metrics::Way;
+use crate::patience::Alarm;
 use crate::plan::Plan;
 use crate::stage::accept::Connection;
 use crate::stage::deliver::{self, Body};
 use crate::stage::frame::{self, Framed, Refusal};
-use crate::stage::prepare::BodyLength;
 use crate::stage::{Exchange, Fault, Need, Stop, fail, walk};
 
 /// Why the lane gives a connection up.

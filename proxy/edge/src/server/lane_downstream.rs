@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::downstream::{Downstream, RequestBody};
+use super::downstream::Downstream;
 use super::farewell::{self, Seen};
-use super::patience::within_polls;
+use crate::message::body::RequestBody;
 use crate::message::encode::{Framing, ResponseHead};
 use crate::message::spare::Spare;
+use crate::patience::within_polls;
 
 /// Small pieces wait until this much has come together.
 const CORK: usize = 16 * 1024;

@@ -25,7 +25,6 @@ pub mod life;
 pub mod listeners;
 pub(crate) mod notify;
 mod objects;
-pub mod patience;
 pub mod pingora_head;
 pub mod proxy_protocol;
 pub mod reload;

@@ -56,8 +56,8 @@ pub(super) fn with_what_is_stored(trip: &Trip, called: Result<Started, CallError
             Some(stored) => Settled::by_stored(as_it_is(stored), Some(Fault::EndpointUnreachable)),
             None => Settled::by_endpoint(Ok(started)),
         },
-        Err(error) => match usable(trip).filter(|_| is_the_endpoints(error.fault())) {
-            Some(stored) => Settled::by_stored(as_it_is(stored), Some(error.fault())),
+        Err(error) => match usable(trip).filter(|_| is_the_endpoints(Fault::from(&error))) {
+            Some(stored) => Settled::by_stored(as_it_is(stored), Some(Fault::from(&error))),
             None => Settled::by_endpoint(Err(error)),
         },
         called => Settled::by_endpoint(called),

@@ -13,21 +13,22 @@ use pingora_core::{Error, ErrorType};
 
 use super::body_watch::BodyWatch;
 use super::core::with;
-use super::downstream::{Downstream, RequestBody};
+use super::downstream::Downstream;
 use super::drive::{Arrival, Trip, drive};
 use super::farewell::{self, Seen, Sight};
-use super::patience::within;
 use super::pingora_head;
 use super::stream::{EdgeStream, Transport, Writing};
+use crate::message::body::BodyLength;
+use crate::message::body::RequestBody;
 use crate::message::chunks::Malformed;
 use crate::message::encode::{Framing, ResponseHead, fields_of};
 use crate::message::field::FieldKind;
 use crate::message::head::{Head, Version};
 use crate::observe::metrics::Way;
+use crate::patience::within;
 use crate::plan::Plan;
 use crate::stage::accept::Connection;
 use crate::stage::frame::{self, Refusal};
-use crate::stage::prepare::BodyLength;
 use crate::stage::{Exchange, Fault, Stop};
 
 /// What is left of a connection.

@@ -28,13 +28,8 @@ pub struct Connection {
     pub listener: u16,
     /// How it was accepted.
     pub verdict: Verdict,
-    /// The domain that has verified a client certificate, as `domain_id` numbers it.
+    /// The domain that has verified a client certificate, as `plan::host::domain_id` numbers it.
     pub mutual: Option<u64>,
-}
-
-/// Numbers a domain by its name, alike in every plan.
-pub fn domain_id(name: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(name.as_bytes())
 }
 
 impl Connection {

@@ -1,11 +1,15 @@
 //! Stage 12, `dispatch`: calls the integration. Needs the permit; the driver makes the call and puts the head of the
 //! answer into the exchange.
 
+use std::io;
+
 use serde::Serialize;
 
 use super::authorize::Permit;
+use super::frame::Refusal;
 use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Need, Reply};
+use crate::integration::http::{CallError, ConnectError};
 use crate::plan::IntegrationPlan;
 
 /// What this stage leaves in the ledger.
@@ -50,4 +54,29 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
 fn mock(_: &Permit, verdict: &mut Verdict) -> Flow {
     *verdict = Verdict::Mock;
     Flow::Answer(Reply::Mock)
+}
+
+impl From<&CallError> for Fault {
+    fn from(error: &CallError) -> Self {
+        match error {
+            CallError::Connect(ConnectError::Timeout(_)) | CallError::Timeout => Fault::EndpointTimeout,
+            CallError::Broken(e) if e.kind() == io::ErrorKind::TimedOut => Fault::EndpointTimeout,
+            CallError::Connect(ConnectError::NotHttp2(..)) | CallError::Malformed(_) => Fault::EndpointMalformed,
+            CallError::Connect(_) | CallError::Broken(_) | CallError::Refused => Fault::EndpointUnreachable,
+            CallError::Unsendable => Fault::Configuration,
+            CallError::Left => Fault::ClientLeft,
+            CallError::Client(e) => of_upload(e.kind()),
+        }
+    }
+}
+
+/// Who broke off in the middle of his body has left; what breaks otherwise is no body.
+const fn of_upload(error: io::ErrorKind) -> Fault {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, FileTooLarge, TimedOut, UnexpectedEof};
+    match error {
+        TimedOut => Fault::Refused(Refusal::Timeout),
+        FileTooLarge => Fault::Refused(Refusal::BodyTooLarge),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Fault::ClientLeft,
+        _ => Fault::Refused(Refusal::Malformed),
+    }
 }

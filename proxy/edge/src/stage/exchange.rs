@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Serialize;
 use sluice_cache::Entry;
 
 use super::accept::Connection;
@@ -17,18 +16,7 @@ use crate::message::date::Now;
 use crate::message::encode::{CacheStatus, Framing};
 use crate::message::head::{Head, Span};
 use crate::message::request_id::RequestId;
-use crate::plan::Captures;
-
-/// API, stage and method, as places in a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Route {
-    /// Of the API.
-    pub api: u32,
-    /// Of the API's stage.
-    pub stage: u32,
-    /// Of the stage's method.
-    pub method: u32,
-}
+use crate::plan::{Captures, Route};
 
 /// The head of an endpoint's answer.
 #[derive(Clone, Debug, Default)]

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::config::Limits;
 use crate::message::field::FieldKind;
 use crate::message::head::{Field, Head, MAX_FIELDS, Span, Version};
+use crate::message::target;
 
 /// What this stage leaves in the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -124,7 +125,7 @@ pub fn check(head: &Head<'_>) -> Result<(), Refusal> {
         return Err(Refusal::Expectation);
     }
     check_host(head.host())?;
-    check_target(head.path(), head.query())
+    check_target(head)
 }
 
 fn malformed(error: httparse::Error) -> Refusal {
@@ -191,7 +192,7 @@ fn collect(buf: &[u8], fields: &[httparse::Header<'_>], target: &[u8], head: &mu
     if head.version == Version::Http11 || seen.hosts == 1 {
         check_host(head.host())?;
     }
-    check_target(head.path(), head.query())?;
+    check_target(head)?;
     Ok(seen.session || head.has_body || head.version == Version::Http10)
 }
 
@@ -320,34 +321,9 @@ fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
-/// Whole escapes only, no fragment, and no dot segments: an origin that resolves them would see a path that no rule was
-/// asked about.
 #[inline]
-pub(crate) fn check_target(path: &[u8], query: Option<&[u8]>) -> Result<(), Refusal> {
-    let (mut plain, mut dots) = (true, false);
-    let mut before = 0;
-    for b in path {
-        plain &= TARGET_BYTES.get(usize::from(*b)).copied().unwrap_or(false);
-        dots |= *b == b'.' && before == b'/';
-        before = *b;
-    }
-    let query = query.unwrap_or_default();
-    let fine = plain && query.iter().all(|b| TARGET_BYTES.get(usize::from(*b)).copied().unwrap_or(false));
-    if fine && !dots && path.first() == Some(&b'/') {
-        return Ok(());
-    }
-    check_target_closely(path, query)
-}
-
-#[cold]
-fn check_target_closely(path: &[u8], query: &[u8]) -> Result<(), Refusal> {
-    // No URI has these (RFC 3986 §2), and Pingora's reader refuses them: so does every way in.
-    let visible = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'#' | b'<' | b'>' | b'`');
-    let whole = path.first() == Some(&b'/') && path.iter().chain(query).all(visible) && !path.contains(&b'\\');
-    if !whole || !escapes_are_whole(path) || !escapes_are_whole(query) || has_dot_segment(path) {
-        return Err(Refusal::Target);
-    }
-    Ok(())
+fn check_target(head: &Head<'_>) -> Result<(), Refusal> {
+    if target::is_plain(head.path(), head.query()) { Ok(()) } else { Err(Refusal::Target) }
 }
 
 /// Bytes that a host's name may have.
@@ -363,42 +339,6 @@ static NAME_BYTES: [bool; 256] = {
     }
     table
 };
-
-/// Bytes of a target that need no closer look.
-static TARGET_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0x21;
-    while b < 0x7f {
-        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
-        {
-            table[b] = !matches!(b as u8, b'%' | b'#' | b'<' | b'>' | b'`' | b'\\');
-        }
-        b += 1;
-    }
-    table
-};
-
-fn escapes_are_whole(text: &[u8]) -> bool {
-    let hex = |at: usize| text.get(at).is_some_and(u8::is_ascii_hexdigit);
-    memchr::memchr_iter(b'%', text).all(|at| hex(at + 1) && hex(at + 2))
-}
-
-/// `.` or `..` as a segment of the path, dots and slashes perhaps escaped, parameters (`;a=b`) perhaps behind: some origin
-/// takes each of these for one.
-fn has_dot_segment(path: &[u8]) -> bool {
-    let (mut plain, mut rest) = (Vec::with_capacity(path.len()), path);
-    while let Some((first, after)) = rest.split_first() {
-        let (byte, after) = match rest {
-            [b'%', b'2', b'e' | b'E', after @ ..] => (b'.', after),
-            [b'%', b'2', b'f' | b'F', after @ ..] | [b'%', b'5', b'c' | b'C', after @ ..] => (b'/', after),
-            _ => (*first, after),
-        };
-        plain.push(byte);
-        rest = after;
-    }
-    let name = |segment: &[u8]| segment.split(|b| *b == b';').next().is_some_and(|n| n == b"." || n == b"..");
-    plain.split(|b| *b == b'/').any(name)
-}
 
 fn digits(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {

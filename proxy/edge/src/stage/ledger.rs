@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Route, accept, authorize, deliver, dispatch, frame, identify, locate, plan, recall, screen, shape, store, throttle,
+    accept, authorize, deliver, dispatch, frame, identify, locate, plan, recall, screen, shape, store, throttle,
     validate,
 };
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Route};
 
 /// The verdicts of one request. `Copy` and at most 256 bytes.
 #[derive(Clone, Copy, Debug, Default, Serialize)]

@@ -11,9 +11,10 @@ use sluice_api::{Profile, Verb};
 
 use super::frame::Refusal;
 use super::rescue::Fault;
-use super::{Context, Exchange, Flow, Reply, Route};
+use super::{Context, Exchange, Flow, Reply};
 use crate::message::field::FieldKind;
 use crate::message::head::Span;
+use crate::plan::Route;
 use crate::plan::host::{self, execute_api_id, lower};
 use crate::plan::{ApiPlan, ListenerPlan, Plan};
 

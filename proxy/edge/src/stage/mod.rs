@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use sluice_cache::{Entry, KeyHasher};
 
-pub use exchange::{Exchange, OriginAnswer, Route};
+pub use exchange::{Exchange, OriginAnswer};
 pub use ledger::Ledger;
 pub use rescue::Fault;
 

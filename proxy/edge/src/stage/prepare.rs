@@ -15,10 +15,12 @@ use sluice_cache::answer::revalidate::Validators;
 use super::mapped::Mapped;
 use super::rescue::Fault;
 use super::source::Request;
-use super::{Context, Exchange, Flow, Need, Reply, frame, recall};
+use super::{Context, Exchange, Flow, Need, Reply, recall};
+use crate::message::body::BodyLength;
 use crate::message::field::{CONDITIONS, FieldKind, HOP_BY_HOP};
 use crate::message::gather::Gather;
 use crate::message::request_id::RequestIds;
+use crate::message::target;
 use crate::plan::{HttpPlan, IntegrationPlan, MethodPlan, Plan};
 use query::Passing;
 
@@ -63,17 +65,6 @@ const DROPPED_BY_AWS: u64 = FieldKind::ContentMd5.bit()
     | FieldKind::XAmznTraceId.bit()
     | FieldKind::XHttpMethodOverride.bit();
 
-/// How the request's body is framed towards the endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyLength {
-    /// There is none.
-    Empty,
-    /// `Content-Length`.
-    Known(u64),
-    /// Chunked.
-    Unknown,
-}
-
 /// Maps what is mapped; the head is written when the endpoint is called.
 pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
     let http = match exchange.route.and_then(|r| context.plan.method(r)) {
@@ -105,12 +96,12 @@ fn passed_on(exchange: &mut Exchange<'_>) -> Flow {
 fn mapped(exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan) -> Result<Mapped, Fault> {
     let request = Request::new(exchange, plan).ok_or(Fault::Internal)?;
     let mapped = Mapped::of(&http.parameters, &request)?;
-    let mut target = Vec::new();
-    http.uri.write_path(&mut target, exchange.head.bytes(), &exchange.captures, &mapped.path);
-    let mut parts = target.splitn(2, |b| *b == b'?');
-    match frame::check_target(parts.next().unwrap_or_default(), parts.next()) {
-        Ok(()) => Ok(mapped),
-        Err(_) => Err(Fault::BadParameter),
+    let mut uri = Vec::new();
+    http.uri.write_path(&mut uri, exchange.head.bytes(), &exchange.captures, &mapped.path);
+    let mut parts = uri.splitn(2, |b| *b == b'?');
+    match target::is_plain(parts.next().unwrap_or_default(), parts.next()) {
+        true => Ok(mapped),
+        false => Err(Fault::BadParameter),
     }
 }
 

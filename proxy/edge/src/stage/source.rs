@@ -6,6 +6,7 @@ use sluice_mapping::Source;
 
 use super::Exchange;
 use super::recall::{header_values, query_values};
+use crate::config::context;
 use crate::message::field::FieldKind;
 use crate::plan::host::without_port;
 use crate::plan::{ApiPlan, MethodPlan, Plan, StagePlan};
@@ -58,19 +59,10 @@ impl Source for Request<'_> {
     }
 }
 
-/// Whether a mapping may name `$context.{name}`: what is known of a request before it is answered.
-pub fn is_context(name: &str) -> bool {
-    CONTEXT.iter().any(|(known, _)| *known == name)
-}
-
-/// The names, for help texts.
-pub fn context_names() -> Vec<&'static str> {
-    CONTEXT.iter().map(|(name, _)| *name).collect()
-}
-
 type Read = for<'r> fn(&'r Request<'_>) -> Option<Cow<'r, str>>;
 
-const CONTEXT: [(&str, Read); 15] = [
+/// For every name in `config::context::MAPPED`.
+const CONTEXT: [(&str, Read); context::MAPPED.len()] = [
     ("accountId", |r| Some(Cow::Borrowed(&r.plan.account_id))),
     ("apiId", |r| Some(Cow::Borrowed(&r.api.id))),
     ("deploymentId", |r| r.stage.deployment_id.as_deref().map(Cow::Borrowed)),
@@ -90,4 +82,14 @@ const CONTEXT: [(&str, Read); 15] = [
 
 fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty()).map(Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_mapped_can_be_read() {
+        assert_eq!(CONTEXT.map(|(name, _)| name), context::MAPPED);
+    }
 }

@@ -1,7 +1,7 @@
 //! The disk under the stages' caches: which stores there are, which stage has which part of one, and who looks after
 //! them.
 //!
-//! `cache/src/tier/disk` is the store itself. Small stages share one, a stage from [`OWN_STORE`] on has its own. All lie
+//! `cache/src/tier/disk` is the store itself. Small stages share one, a stage from [`OWN_STORE`](crate::config::OWN_STORE) on has its own. All lie
 //! under one directory, which also holds the secret that the keys' fingerprints are made with: without it nothing that
 //! an earlier process stored could be found again.
 //!
@@ -35,7 +35,7 @@ use crate::message::date::Epoch;
 pub use disks::{Disks, NotShredded, Wanted};
 pub use objects::{Fill, FillSeat, SendSeat};
 use secret::{SecretError, key_secret};
-pub use shelf::{OWN_STORE, Shelf, Shelved, Shelves, shelves};
+pub use shelf::{Shelf, Shelved, Shelves, shelves};
 pub use stage_disk::{Looked, StageDisk};
 
 /// What lies below the caches' memory, and how memory itself is kept.

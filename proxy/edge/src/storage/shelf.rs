@@ -5,9 +5,7 @@ use std::sync::Arc;
 use sluice_cache::invalidate::Bans;
 
 use super::stage_disk::StageDisk;
-
-/// From this share on a stage has a store of its own, bytes: AWS's 6.1 GB.
-pub const OWN_STORE: u64 = 6_100_000_000;
+use crate::config::OWN_STORE;
 
 const POOL: &str = "pool";
 

@@ -8,13 +8,12 @@ use sluice_cache::tier::disk::{Config, Reads};
 use super::api::Apis;
 use super::large_objects;
 use crate::config::keys::{disk as keys, node as node_keys, stage as stage_keys};
-use crate::config::model::{DiskBudget, Encryption, Node};
+use crate::config::model::{DiskBudget, Encryption, Node, OWN_STORE};
 use crate::config::pem;
 use crate::config::report::Report;
 use crate::config::rules;
 use crate::config::table::Table;
 use crate::config::units::show_size;
-use crate::storage::OWN_STORE;
 
 /// Reads `[cache.disk]`.
 pub(super) fn disk(cache: &Table<'_>) -> Option<DiskBudget> {

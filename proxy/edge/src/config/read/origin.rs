@@ -7,13 +7,13 @@ use sluice_api::{Profile, ResourcePath};
 use sluice_mapping::{Expression, Location, Target};
 
 use super::mock;
+use crate::config::context;
 use crate::config::keys::api as keys;
 use crate::config::nearest::did_you_mean;
 use crate::config::report::Mark;
 use crate::config::rules;
 use crate::config::table::{Located, Table};
 use crate::config::uri::{self, UriTemplate};
-use crate::stage::source;
 
 /// How an origin is addressed, and what of the request it is told by name.
 pub(super) struct Origin {
@@ -148,9 +148,9 @@ fn check_source(table: &Table<'_>, at: Mark, source: &Expression, path: &Resourc
             let message = format!("{path} has no variable {{{variable}}}");
             report.error(&rules::UNKNOWN_VARIABLE, at, message, known_variables(path));
         }
-        Expression::Context(name) if !source::is_context(name) => {
+        Expression::Context(name) if !context::MAPPED.contains(&&**name) => {
             let message = format!("context.{name} is not known before a request is answered, or not served");
-            report.error(&rules::BAD_MAPPING, at, message, did_you_mean(name, &source::context_names()));
+            report.error(&rules::BAD_MAPPING, at, message, did_you_mean(name, &context::MAPPED));
         }
         Expression::Literal(text) if !mock::is_field_value(text) => {
             let message = format!("'{text}' has characters that a header cannot hold");

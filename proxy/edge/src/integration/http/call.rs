@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use sluice_api::Verb;
 use tokio::time::Instant;
@@ -9,17 +11,32 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::head::{self, AnswerHead};
 use super::http2::{SessionId, Slot};
-use super::origin::ConnectError;
+use super::origin::{ConnectError, Origin};
 use super::{BodyReader, http1, http2, pool};
-use crate::plan::HttpPlan;
-use crate::server::downstream::RequestBody;
-use crate::stage::Fault;
-use crate::stage::prepare::BodyLength;
+use crate::message::body::BodyLength;
+use crate::message::body::RequestBody;
+
+/// Who answers, and how long that may take.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The servers.
+    pub origin: Arc<Origin>,
+    /// To the end of the answer's head.
+    pub timeout: Duration,
+    /// From the end of the request to the answer's first byte.
+    pub first_byte_timeout: Duration,
+    /// Between two reads of the answer's body.
+    pub idle_timeout: Duration,
+    /// For the whole call.
+    pub total_timeout: Option<Duration>,
+    /// Further tries of an idempotent request.
+    pub retries: u32,
+}
 
 /// What to send.
 pub struct Call<'c> {
     /// To whom, and how long to wait.
-    pub to: &'c HttpPlan,
+    pub to: &'c Endpoint,
     /// With which verb.
     pub verb: Verb,
     /// The head in HTTP/1.1's wire form, whatever the origin speaks.
@@ -72,35 +89,6 @@ pub enum CallError {
     /// The client's body could not be read, so it makes no difference what the endpoint thinks.
     #[error("the client's body ended: {0}")]
     Client(io::Error),
-}
-
-impl CallError {
-    /// Which gateway response it becomes.
-    pub fn fault(&self) -> Fault {
-        match self {
-            CallError::Connect(ConnectError::Timeout(_)) | CallError::Timeout => Fault::EndpointTimeout,
-            CallError::Broken(e) if e.kind() == io::ErrorKind::TimedOut => Fault::EndpointTimeout,
-            CallError::Connect(ConnectError::NotHttp2(..)) => Fault::EndpointMalformed,
-            CallError::Connect(_) | CallError::Broken(_) | CallError::Refused => Fault::EndpointUnreachable,
-            CallError::Unsendable => Fault::Configuration,
-            CallError::Malformed(_) => Fault::EndpointMalformed,
-            CallError::Left => Fault::ClientLeft,
-            CallError::Client(e) if e.kind() == io::ErrorKind::TimedOut => {
-                Fault::Refused(crate::stage::frame::Refusal::Timeout)
-            }
-            CallError::Client(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                Fault::Refused(crate::stage::frame::Refusal::BodyTooLarge)
-            }
-            CallError::Client(e) if is_gone(e.kind()) => Fault::ClientLeft,
-            CallError::Client(_) => Fault::Refused(crate::stage::frame::Refusal::Malformed),
-        }
-    }
-}
-
-/// Who broke off in the middle of his body has left; what breaks otherwise is no body.
-const fn is_gone(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// Calls the endpoint. A dead pooled connection costs no try, nor does the first refusal; what else fails before the

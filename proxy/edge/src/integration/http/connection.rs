@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::buffer::Buffer;
-use crate::server::patience::Alarm;
+use crate::patience::Alarm;
 
 /// The stream under a connection.
 #[derive(Debug)]

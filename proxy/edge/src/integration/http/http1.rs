@@ -13,9 +13,9 @@ use super::buffer::{Buffer, SIZE};
 use super::call::{Call, CallError, Started, head_deadline, in_time};
 use super::connection::Connection;
 use super::head::{self, AnswerHead, BodyEnd};
-use crate::server::downstream::RequestBody;
-use crate::server::patience::within_polls;
-use crate::stage::prepare::BodyLength;
+use crate::message::body::BodyLength;
+use crate::message::body::RequestBody;
+use crate::patience::within_polls;
 
 /// Sends the request and reads the answer's head.
 #[expect(clippy::manual_async_fn, reason = "an async function's state has its arguments twice")]

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::head::BodyEnd;
 use super::origin::OriginId;
 use super::pool;
-use crate::server::patience::until;
+use crate::patience::until;
 
 /// The longest line of a chunked body: size and extensions, or a trailer field.
 const MAX_LINE: usize = 4 * 1024;

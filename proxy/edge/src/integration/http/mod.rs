@@ -18,9 +18,9 @@ mod pool;
 mod tls;
 
 pub use body::BodyReader;
-pub use call::{Call, CallError, Started, call};
+pub use call::{Call, CallError, Endpoint, Started, call};
 pub use head::{AnswerHead, BodyEnd, Malformed, parse as parse_head};
-pub use origin::{Origin, OriginId, OriginKey, Origins};
+pub use origin::{ConnectError, Origin, OriginId, OriginKey, Origins};
 pub use tls::TlsError as OriginTlsError;
 pub(crate) use tls::client_config;
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::connection::{Connection, Socket};
 use super::tls::{OriginTls, TlsError};
-use crate::plan::Registry;
+use crate::registry::Registry;
 
 /// Failures in a row after which an address is avoided.
 const FAILURES: u32 = 3;

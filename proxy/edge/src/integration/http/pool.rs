@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::connection::Connection;
 use super::origin::OriginId;
-use crate::plan::names::NameHasher;
+use crate::names::NameHasher;
 
 /// Idle connections that a worker keeps to one origin.
 const PER_ORIGIN: usize = 1_024;

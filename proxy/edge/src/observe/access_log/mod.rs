@@ -24,7 +24,6 @@ use parking_lot::Mutex;
 
 pub use self::format::{ContextFormat, UnknownVariable};
 pub use self::record::AccessRecord;
-pub use self::variable::KNOWN_VARIABLES;
 pub use self::writer::Sink;
 use self::writer::{FileSink, Order, StdoutSink, Writer};
 use crate::config::{AccessLog as Settings, LogDestination, LogFormat};

@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
+use crate::config::context;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -141,7 +142,7 @@ fn unknown_variables_are_refused() {
         let refused = ContextFormat::compile(&format!("$context.requestId $context.{name} x"));
         assert_eq!(refused, Err(UnknownVariable(name.trim_end_matches('.').to_owned())), "{name}");
     }
-    for name in KNOWN_VARIABLES {
+    for name in context::LOGGED {
         assert!(ContextFormat::compile(&format!("$context.{name}")).is_ok(), "{name}");
     }
 }
@@ -162,7 +163,7 @@ fn no_client_writes_a_line_of_its_own() {
         integration_error: Some(&text),
         ..record()
     };
-    let all = KNOWN_VARIABLES.map(|name| format!("\"$context.{name}\"")).join(" ");
+    let all = context::LOGGED.map(|name| format!("\"$context.{name}\"")).join(" ");
     for format in [ContextFormat::json(), ContextFormat::clf(), ContextFormat::compile(&all).unwrap()] {
         let line = line(&format, &hostile);
         let bytes = line.strip_suffix('\n').unwrap().bytes();

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::content::Contents;
 use super::{CompileError, Compiler};
-use crate::integration::http::{Origin, OriginKey};
+use crate::integration::http::{Endpoint, Origin, OriginKey};
 use crate::plan::{HttpPlan, IntegrationPlan, MethodPlan, MockPlan, Parameters, UriTemplate, UriValue};
 
 /// A method, and where it is.
@@ -84,13 +84,15 @@ impl Compiler<'_> {
         Ok(IntegrationPlan::Http(Box::new(HttpPlan {
             host: (!http.preserve_host).then(|| uri.authority.clone()),
             uri,
-            origin,
+            endpoint: Endpoint {
+                origin,
+                timeout: method.integration.timeout,
+                first_byte_timeout: http.first_byte_timeout,
+                idle_timeout: http.idle_timeout,
+                total_timeout: http.total_timeout,
+                retries: http.retries,
+            },
             verb: http.http_method.filter(|v| *v != Verb::Any),
-            timeout: method.integration.timeout,
-            first_byte_timeout: http.first_byte_timeout,
-            idle_timeout: http.idle_timeout,
-            total_timeout: http.total_timeout,
-            retries: http.retries,
             api_id: api.id.as_str().into(),
             aws: api.profile == Profile::Aws,
             parameters,

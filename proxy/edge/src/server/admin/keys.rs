@@ -17,11 +17,12 @@ use crate::message::date::Now;
 use crate::message::head::{Head, Version};
 use crate::message::request_id::RequestId;
 use crate::plan::Plan;
+use crate::plan::Route;
 use crate::plan::host::without_port;
 use crate::server::gateway::Gateway;
 use crate::stage::accept::{Connection, Verdict};
 use crate::stage::frame::{self, Framed};
-use crate::stage::{Context, Exchange, Route, locate, recall};
+use crate::stage::{Context, Exchange, locate, recall};
 
 /// What `Accept-Encoding` comes down to.
 const CODINGS: [&str; 3] = ["", "accept-encoding: gzip\r\n", "accept-encoding: br\r\n"];

@@ -15,9 +15,9 @@ use super::super::call::{Call, CallError, Started, head_deadline, in_time, unles
 use super::body::Http2Body;
 use super::session::Slot;
 use super::{answer, failure, request, sessions};
-use crate::server::downstream::RequestBody;
-use crate::server::patience::within;
-use crate::stage::prepare::BodyLength;
+use crate::message::body::BodyLength;
+use crate::message::body::RequestBody;
+use crate::patience::within;
 
 /// Sends the request and waits for the answer's head. Whoever drops this resets the stream.
 pub(in super::super) async fn attempt(
