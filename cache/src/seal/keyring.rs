@@ -128,18 +128,18 @@ impl Keyring {
     }
 
     /// Puts other keys in place of all. From its return on nothing is sealed under a key that is not their current one,
-    /// and nothing opens that needs a key which is not among them.
+    /// and nothing opens that needs a key which is not among them. The keys before, which may be put back the same way.
     ///
     /// # Errors
     /// [`KeyringError::Changed`]; the ring stays as it was.
-    pub fn replace(&self, keys: Keys) -> Result<(), KeyringError> {
+    pub fn replace(&self, keys: Keys) -> Result<Keys, KeyringError> {
         let mut held = self.keys.write();
         if let Some(id) = held.changed(&keys) {
             return Err(KeyringError::Changed(id));
         }
-        *held = keys;
+        let before = std::mem::replace(&mut *held, keys);
         self.generation.fetch_add(1, Ordering::Release);
-        Ok(())
+        Ok(before)
     }
 
     /// The key that seals.
@@ -195,8 +195,10 @@ mod tests {
         let changed = ring.replace(keys(&[(2, 3), (3, 3)], 3).unwrap());
         assert!(matches!(changed, Err(KeyringError::Changed(KeyId(2)))));
         assert_eq!((ring.current(), ring.ids()), (KeyId(1), vec![KeyId(1), KeyId(2)]));
-        ring.replace(keys(&[(2, 2), (3, 3)], 3).unwrap()).unwrap();
+        let before = ring.replace(keys(&[(2, 2), (3, 3)], 3).unwrap()).unwrap();
         assert_eq!((ring.current(), ring.ids()), (KeyId(3), vec![KeyId(2), KeyId(3)]));
+        ring.replace(before).unwrap();
+        assert_eq!((ring.current(), ring.ids()), (KeyId(1), vec![KeyId(1), KeyId(2)]));
     }
 
     #[test]

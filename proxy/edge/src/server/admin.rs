@@ -21,6 +21,7 @@ use super::reload::ReloadError;
 use crate::observe::admin::{AdminRequest, AdminResponse, Routes};
 use crate::observe::metrics::CONTENT_TYPE;
 use crate::plan::Plan;
+use crate::storage::StorageError;
 
 /// The routes of the admin listener.
 pub fn routes(gateway: &Arc<Gateway>) -> Routes {
@@ -90,6 +91,9 @@ fn reload(gateway: &Gateway, _: &AdminRequest) -> AdminResponse {
     match gateway.reload() {
         Ok(()) => AdminResponse::json(200, &json!({ "version": gateway.plan.load().version })),
         Err(ReloadError::Configuration(findings)) => AdminResponse::json(422, &json!({ "findings": findings })),
+        Err(ReloadError::Keys(error @ StorageError::NotRotated { .. })) => {
+            AdminResponse::error(500, &error.to_string())
+        }
         Err(error) => AdminResponse::error(422, &error.to_string()),
     }
 }

@@ -100,8 +100,9 @@ impl Gateway {
         }
         let prepared = self.listeners.prepare(&configuration)?;
         let token = self.admin_token.as_ref().map(AdminToken::read).transpose()?;
-        self.storage.reload_keys(&configuration.node.cache)?;
+        let rotation = self.storage.rotate(&configuration.node.cache)?;
         let plan = compile(&configuration, &self.registries, &self.metrics, self.epoch.mono())?;
+        rotation.keep();
         self.listeners.put(prepared);
         self.plan.store(Arc::new(plan));
         if let (Some(held), Some(token)) = (&self.admin_token, token) {

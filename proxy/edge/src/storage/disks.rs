@@ -129,17 +129,18 @@ impl Disks {
         stats
     }
 
-    /// Waits until all that was queued is on the device. A disk that fails keeps nothing, and nobody waiting.
-    pub fn commit(&self) {
+    /// Waits until all that was queued is on the device, in every store. What is not open has nothing queued.
+    ///
+    /// # Errors
+    /// A store that has not all of it there, and why.
+    pub fn commit(&self) -> Result<(), (String, disk::NotDurable)> {
         let commits: Vec<_> = {
             let state = self.shared.state.lock();
             state.open.iter().map(|(name, opened)| (name.clone(), opened.store.commit())).collect()
         };
-        for (store, commit) in commits {
-            if let Err(error) = commit.wait() {
-                tracing::warn!(store, %error, "what was queued is not on the device");
-            }
-        }
+        // Each is waited for, so that the next call finds none of these orders before its own.
+        let commits = commits.into_iter().map(|(store, commit)| commit.wait().map_err(|error| (store, error)));
+        commits.fold(Ok(()), Result::and)
     }
 
     /// The right to look through a store: one at a time on this node, so that requests have most of the disk. Nothing if

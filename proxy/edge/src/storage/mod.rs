@@ -16,6 +16,7 @@ mod leftovers;
 mod objects;
 mod opened;
 mod owed;
+mod rotation;
 mod secret;
 mod shelf;
 mod stage_disk;
@@ -25,7 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use sluice_cache::invalidate::Bans;
 use sluice_cache::key::SECRET_LEN;
-use sluice_cache::seal::{Keyring, KeyringError, Keys, MemorySeal};
+use sluice_cache::seal::{KeyId, Keyring, KeyringError, Keys, MemorySeal};
+use sluice_cache::tier::disk::NotDurable;
 use sluice_cache::{MemoryTier, Sequence};
 use thiserror::Error;
 
@@ -34,6 +36,7 @@ use crate::message::date::Epoch;
 
 pub use disks::{Disks, NotShredded, Wanted};
 pub use objects::{Fill, FillSeat, SendSeat};
+pub use rotation::Rotation;
 use secret::{SecretError, key_secret};
 pub use shelf::{Shelf, Shelved, Shelves, shelves};
 pub use stage_disk::{Looked, StageDisk};
@@ -61,6 +64,18 @@ pub enum StorageError {
     /// The keys of encryption at rest.
     #[error("[cache.encryption]: {0}")]
     Keys(#[from] KeyringError),
+    /// What the key before has sealed may still be written after this, so that key stays.
+    #[error(
+        "[cache.encryption]: the disk cache '{store}' has not written all that key {from} sealed, which stays in use: {error}"
+    )]
+    NotRotated {
+        /// The key that sealed it.
+        from: KeyId,
+        /// The store.
+        store: String,
+        /// Why.
+        error: NotDurable,
+    },
 }
 
 impl Storage {
@@ -91,19 +106,20 @@ impl Storage {
     }
 
     /// Reads the keys again: new entries are sealed with the current one from now on, and what was sealed with another is
-    /// on the device.
+    /// on the device. It holds once the caller keeps it.
     ///
     /// # Errors
-    /// They cannot be had; those that there were stay.
-    pub fn reload_keys(&self, cache: &CacheBudget) -> Result<(), StorageError> {
-        if let (Some(keyring), Some(encryption)) = (&self.keyring, &cache.encryption) {
-            let before = keyring.current();
-            keyring.replace(Keys::load(&encryption.sources, encryption.current)?)?;
-            if let Some(disks) = self.disks.as_ref().filter(|_| keyring.current() != before) {
-                disks.commit();
-            }
+    /// They cannot be had, or the device has not all that it should; the keys that there were stay.
+    pub fn rotate(&self, cache: &CacheBudget) -> Result<Rotation<'_>, StorageError> {
+        let (Some(keyring), Some(encryption)) = (&self.keyring, &cache.encryption) else {
+            return Ok(Rotation::none());
+        };
+        let keys = Keys::load(&encryption.sources, encryption.current)?;
+        let rotation = Rotation::begin(keyring, keys)?;
+        if let (Some(from), Some(disks)) = (rotation.replaced(), &self.disks) {
+            disks.commit().map_err(|(store, error)| StorageError::NotRotated { from, store, error })?;
         }
-        Ok(())
+        Ok(rotation)
     }
 
     /// Whether what is written to disk is sealed.

@@ -8,6 +8,8 @@ pub mod admin;
 pub mod answer;
 pub mod client;
 pub mod disk;
+pub mod disk_keys;
+pub mod faults;
 pub mod gateway;
 pub mod http2;
 pub mod recorder;
