@@ -42,7 +42,7 @@ fn ask(gateway: &Gateway, method: &str, path: &str, wish: &Value) -> admin::Told
 }
 
 /// What comes of a request that is answered only once `held` lets its thread go on.
-fn behind<T: Send>(held: Held, request: impl FnOnce() -> T + Send) -> T {
+fn behind<T: Send>(mut held: Held, request: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let (done, answer) = channel();
         scope.spawn(move || done.send(request()));
@@ -79,8 +79,9 @@ fn reload(gateway: &Gateway, rig: &Rig) -> admin::Told {
 fn a_rotation_is_answered_behind_all_that_the_old_key_has_sealed() {
     let mut rig = rig(&[1], 1);
     let gateway = rig.start();
-    let held = Held::at(gateway.pid(), LOG, WRITING);
+    let mut held = Held::at(gateway.pid(), LOG, WRITING);
     body(&gateway, "/pets/1");
+    held.wait();
     rig = with_keys(rig, &[1, 3], 3);
     let told = behind(held, || reload(&gateway, &rig));
     assert_eq!((told.status, key_ids(&rig)), (200, vec![1]), "{}", told.body);

@@ -14,6 +14,7 @@ pub const SYNCING: &[libc::c_long] = &[libc::SYS_fdatasync, libc::SYS_fsync];
 /// A thread that will be stopped before its next call of a kind, or is. It goes on when this is dropped.
 pub struct Held {
     arrived: Receiver<()>,
+    is_there: bool,
     _go_on: SyncSender<()>,
 }
 
@@ -26,12 +27,15 @@ impl Held {
         let (go_on, released) = sync_channel(1);
         std::thread::spawn(move || follow(thread, calls, &is_followed, &arrive, &released));
         followed.recv_timeout(PATIENCE).unwrap();
-        Self { arrived, _go_on: go_on }
+        Self { arrived, is_there: false, _go_on: go_on }
     }
 
     /// Waits until it stands before such a call.
-    pub fn wait(&self) {
-        self.arrived.recv_timeout(PATIENCE).unwrap();
+    pub fn wait(&mut self) {
+        if !self.is_there {
+            self.arrived.recv_timeout(PATIENCE).unwrap();
+            self.is_there = true;
+        }
     }
 }
 
