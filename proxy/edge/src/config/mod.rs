@@ -31,7 +31,7 @@ pub use finding::{Finding, Severity};
 pub use keys::{Absent, Form, Key, Kind, Section, paths as key_paths};
 pub use model::*;
 pub use rules::{RULES, Rule};
-pub(crate) use units::{duration, show_size, size};
+pub(crate) use units::{duration, rough_size, show_size, size};
 pub use uri::{UriError, UriPart, UriTemplate};
 
 use report::{Mark, Report};

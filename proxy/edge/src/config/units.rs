@@ -66,6 +66,20 @@ pub(crate) fn show_size(bytes: u64) -> String {
     show(bytes, &SIZES.iter().copied().filter(|(unit, _)| *unit != "kB").collect::<Vec<_>>(), " ")
 }
 
+/// A size for people: exact while that is short, else three digits of it.
+pub(crate) fn rough_size(bytes: u64) -> String {
+    let exact = show_size(bytes);
+    let decimal = SIZES.iter().filter(|(unit, _)| matches!(*unit, "MB" | "GB" | "TB"));
+    match decimal.filter(|(_, factor)| bytes >= *factor).max_by_key(|(_, factor)| *factor) {
+        Some((unit, factor)) if exact.len() > "1024 MiB".len() => {
+            let count = bytes as f64 / *factor as f64;
+            let digits = if count < 10.0 { 2 } else { usize::from(count < 100.0) };
+            format!("{count:.digits$} {unit}")
+        }
+        _ => exact,
+    }
+}
+
 /// The shortest way to write a duration, in seconds where minutes are not round.
 pub(super) fn show_duration(duration: Duration) -> String {
     let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
@@ -147,9 +161,21 @@ mod tests {
     fn shown_as_they_would_be_written() {
         for text in ["512 MiB", "10 MB", "500 MB", "64 KiB", "1 B"] {
             assert_eq!(show_size(size(text).unwrap()), text);
+            assert_eq!(rough_size(size(text).unwrap()), text);
         }
         for text in ["0s", "50ms", "300s", "3600s", "24h"] {
             assert_eq!(show_duration(duration(text).unwrap()), text);
         }
+    }
+
+    #[test]
+    fn long_sizes_are_rounded_for_people() {
+        for (bytes, text) in
+            [(752, "752 B"), (999_999, "999999 B"), (432_891_136, "433 MB"), (57_126_258_176, "57.1 GB")]
+        {
+            assert_eq!(rough_size(bytes), text);
+        }
+        assert_eq!(rough_size(1_234_567), "1.23 MB");
+        assert_eq!(rough_size(1_500 << 20), "1500 MiB");
     }
 }

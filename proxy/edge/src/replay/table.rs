@@ -33,7 +33,7 @@ impl Shown<'_> {
     fn log(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report { counts, keys, seconds, one_of, .. } = self.report;
         let hours = seconds / 3600.0;
-        writeln!(f, "{} lines over {hours:.1} hours; {keys} keys", counts.lines)?;
+        writeln!(f, "lines: {}, over {hours:.1} hours; keys: {keys}", counts.lines)?;
         if counts.uncached + counts.unreadable > 0 {
             writeln!(f, "left out: {} that no cache is asked for, {} unreadable", counts.uncached, counts.unreadable)?;
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::show_size;
+use crate::config::rough_size;
 
 /// Tables of all caches, and of their disks where there are any.
 pub(super) fn status(status: &Value) -> String {
@@ -16,7 +16,7 @@ fn disks(status: &Value) -> String {
     }
     let rows = disks.iter().map(|disk| {
         let number = |name: &str| disk.get(name).and_then(Value::as_u64).unwrap_or_default();
-        let (size, of) = (show_size(number("bytes")), show_size(number("capacity")));
+        let (size, of) = (rough_size(number("bytes")), rough_size(number("capacity")));
         [text(disk, "store"), text(disk, "state"), number("entries").to_string(), size, of]
     });
     let head = ["DISK", "STATE", "ENTRIES", "SIZE", "OF"].map(String::from);
@@ -37,7 +37,7 @@ fn caches(status: &Value) -> String {
         let asked = number("hits") + number("misses");
         let ratio =
             if asked == 0 { "-".into() } else { format!("{:.1} %", number("hits") as f64 * 100.0 / asked as f64) };
-        let size = |name: &str| show_size(number(name));
+        let size = |name: &str| rough_size(number(name));
         [
             format!("{}/{}", text(cache, "api"), text(cache, "stage")),
             count("entries"),
@@ -60,7 +60,7 @@ pub(super) fn purged(done: &Value, verb: &str) -> String {
     let caches = done.get("purged").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let line = |cache: &Value| {
         let number = |name: &str| cache.get(name).and_then(Value::as_u64).unwrap_or_default();
-        let (entries, size) = (entries(number("entries")), show_size(number("bytes")));
+        let (entries, size) = (entries(number("entries")), rough_size(number("bytes")));
         let below = match cache.get("disk") {
             Some(Value::Bool(true)) => format!(" in memory; on disk they are {verb} too"),
             _ => String::new(),
@@ -76,7 +76,7 @@ pub(super) fn entry(entry: &Value) -> String {
     let tags: Vec<_> = list.iter().filter_map(Value::as_str).collect();
     let number = |name: &str| entry.get(name).and_then(Value::as_u64).unwrap_or_default();
     let fresh = if entry.get("fresh") == Some(&Value::Bool(true)) { "" } else { ", expired" };
-    let (size, age) = (show_size(number("bytes")), number("age"));
+    let (size, age) = (rough_size(number("bytes")), number("age"));
     let tags = if tags.is_empty() { String::new() } else { format!("  [{}]", tags.join(", ")) };
     let (cache, method) = (format!("{}/{}", text(entry, "api"), text(entry, "stage")), text(entry, "method"));
     let verb = method.split(' ').next().unwrap_or_default();
@@ -85,9 +85,9 @@ pub(super) fn entry(entry: &Value) -> String {
 
 /// The sum of a dry run: entries and bytes in memory, the same on disk, entries that could not be read.
 pub(super) fn found([count, bytes, disk_count, disk_bytes, unreadable]: [u64; 5]) -> String {
-    let mut told = format!("{}, {}", entries(count), show_size(bytes));
+    let mut told = format!("{}, {}", entries(count), rough_size(bytes));
     if disk_count > 0 {
-        told += &format!(" in memory; {}, {} on disk", entries(disk_count), show_size(disk_bytes));
+        told += &format!(" in memory; {}, {} on disk", entries(disk_count), rough_size(disk_bytes));
     }
     if unreadable > 0 {
         told += &format!("; {} on disk cannot be read", entries(unreadable));

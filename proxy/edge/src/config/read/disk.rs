@@ -13,7 +13,7 @@ use crate::config::pem;
 use crate::config::report::Report;
 use crate::config::rules;
 use crate::config::table::Table;
-use crate::config::units::show_size;
+use crate::config::units::{rough_size, show_size};
 
 /// Reads `[cache.disk]`.
 pub(super) fn disk(cache: &Table<'_>) -> Option<DiskBudget> {
@@ -161,8 +161,8 @@ fn index_memory(disk: &DiskBudget, used: u64, report: &Report<'_>, at: Option<cr
     {
         let message = format!(
             "the index of {} of disk takes up to {} of memory beside [cache] memory, with entries of 4 KB",
-            show_size(used.min(disk.size)),
-            show_size(index.next_multiple_of(1 << 20))
+            rough_size(used.min(disk.size)),
+            rough_size(index)
         );
         let key = node_keys::CACHE.name;
         report.warning(&rules::INDEX_MEMORY, at, message, format!("see to it that the machine has it besides [{key}]"));
