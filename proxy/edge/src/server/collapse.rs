@@ -4,38 +4,27 @@
 //! comes back with the head of the answer: with the growing body to read when it may be stored, with the endpoint's
 //! connection when it may not.
 
-use std::future::poll_fn;
-use std::io;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::Poll;
-
 use bytes::Bytes;
-use sluice_cache::answer::marker::Marker;
-use sluice_cache::answer::vary::MARKER;
-use sluice_cache::entry::Lifetime;
-use sluice_cache::flight::{Broken, Follower, Head, Leader, Reader, Verdict};
-use sluice_cache::freshness::Ttl;
-use sluice_cache::invalidate::Coverage;
-use sluice_cache::key::Keyed;
+use sluice_cache::flight::{Follower, Head, Leader, Reader, Verdict};
 use sluice_cache::notes::Tags;
-use sluice_cache::{Draft, Entry, Found, NotStored, Role};
+use sluice_cache::{NotStored, Role};
 use tokio::sync::oneshot;
 
 use super::accounts;
 use super::core::with;
 use super::downstream::Downstream;
-use super::drive::{Arrival, Trip, date, now};
+use super::drive::{Arrival, Trip, now};
 use super::filling::{self, Beyond};
+use super::growing::read;
 use super::keeping::{self, Terms};
 use super::objects;
+use super::storing::Answer;
 use crate::integration::http::Started;
 use crate::message::body::{NoBody, RequestBody};
 use crate::message::encode::{CacheStatus, Framing};
-use crate::plan::{IntegrationPlan, StageCache};
+use crate::plan::IntegrationPlan;
 use crate::stage::recall::StorageKey;
-use crate::stage::recall::variant::Varies;
-use crate::stage::{Fault, Need, RECALL, Reply, Stop, deliver, recall, store};
+use crate::stage::{Need, RECALL, Reply, Stop, deliver, recall, store};
 
 /// What a client goes on with.
 enum Outcome {
@@ -243,176 +232,4 @@ fn adopt(trip: &mut Trip, reader: &Reader, collapsed: bool) {
     exchange.reply = Reply::Origin;
     let (exchange, plan) = (&mut trip.exchange, &trip.plan);
     with(|core| deliver::advance(exchange, &mut core.context(plan)));
-}
-
-/// Sends what grows. While nothing has left, the client can still be told that it broke off.
-async fn read<D: Downstream>(mut trip: Trip, mut reader: Reader, down: &mut D) -> Arrival {
-    trip.close_if_draining();
-    let first = at_hand(pin!(reader.next())).await;
-    if let Poll::Ready(Some(Err(_))) = first {
-        refuse(&mut trip, NotStored::Incomplete);
-        trip.fail(Fault::EndpointMalformed);
-        return trip.deliver(None, down).await;
-    }
-    let (sent, result) = send(&trip, first, &mut reader, down).await;
-    trip.settle(sent);
-    match result {
-        Ok(false) => Arrival::Open,
-        Ok(true) => Arrival::Close,
-        Err(_) => Arrival::Broken,
-    }
-}
-
-/// A piece that grows, or the end.
-type Piece = Option<Result<Bytes, Broken>>;
-
-async fn send<D: Downstream>(
-    trip: &Trip,
-    first: Poll<Piece>,
-    reader: &mut Reader,
-    down: &mut D,
-) -> (u64, io::Result<bool>) {
-    let (mut sent, mut first) = (0, Some(first));
-    let run = async {
-        let mut none = Vec::new();
-        let answer = deliver::outgoing(&trip.exchange, &trip.plan, &mut none);
-        down.begin(&answer.head, &date(), answer.close).await?;
-        // A client that has it already waits for none of it.
-        if answer.head.framing == Framing::Bodiless {
-            return down.finish().await.map(|()| answer.close);
-        }
-        loop {
-            let piece = match first.take() {
-                Some(Poll::Ready(piece)) => piece,
-                _ => flushed_while(reader.next(), down).await?,
-            };
-            let Some(piece) = piece else { break };
-            let piece = piece.map_err(|_| io::ErrorKind::UnexpectedEof)?;
-            down.send_shared(&piece).await?;
-            sent += piece.len() as u64;
-        }
-        down.finish().await.map(|()| answer.close)
-    };
-    let result = run.await;
-    (sent, result)
-}
-
-/// What comes next. If it has to be waited for, all that came so far leaves first.
-async fn flushed_while<T, D: Downstream>(next: impl Future<Output = T>, down: &mut D) -> io::Result<T> {
-    let mut next = pin!(next);
-    if let Poll::Ready(piece) = at_hand(next.as_mut()).await {
-        return Ok(piece);
-    }
-    down.flush().await?;
-    Ok(next.await)
-}
-
-/// What there is without waiting.
-async fn at_hand<T>(mut next: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-    poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await
-}
-
-/// A whole answer that may be stored.
-pub struct Answer<'a> {
-    /// For how long.
-    pub ttl: Ttl,
-    /// Its status.
-    pub status: u16,
-    /// Its field lines.
-    pub head: &'a [u8],
-    /// Its body in pieces.
-    pub body: &'a [Bytes],
-}
-
-impl Answer<'_> {
-    /// Stores it, unless something has come between since its fetch began.
-    pub fn store(&self, cache: &StageCache, key: &StorageKey, now: u64) {
-        let lifetime = key.lifetime.unwrap_or_else(|| self.ttl.with(key.grace, now));
-        let born = key.birth.sequence();
-        let draft =
-            Draft { key: key.as_ref(), status: self.status, notes: &key.notes, head: self.head, lifetime, born };
-        let stored = Entry::new(draft, self.body).map(Arc::new);
-        let insert = |entry| cache.turns.keep(key.fingerprint, key.turn, || keep(cache, key, &entry, now));
-        let marked = key.varies.as_ref().map_or(Ok(()), |varies| self.mark(cache, key, varies, lifetime, now));
-        if let Err(reason) = marked.and(stored).and_then(insert) {
-            accounts::note_not_stored(reason);
-        }
-    }
-
-    /// Notes under the key itself by which fields its answers vary, and this one of them.
-    fn mark(
-        &self,
-        cache: &StageCache,
-        key: &StorageKey,
-        by: &Varies,
-        lifetime: Lifetime,
-        now: u64,
-    ) -> Result<(), NotStored> {
-        // One after the other: none is forgotten.
-        cache.turns.keep(by.primary, key.turn, || {
-            let (primary, born) = (key.primary(by), key.birth.sequence());
-            let known = match cache.memory.get(primary, now) {
-                Found::Fresh(entry) | Found::Expired(entry) => {
-                    Marker::of(&entry).map(|marker| (marker, lifetime.or_longer(entry.lifetime())))
-                }
-                _ => None,
-            };
-            let known = known.filter(|(marker, _)| marker.generation() == by.generation);
-            let (marker, lifetime) = known.unwrap_or_else(|| (Marker::new(by.generation), lifetime));
-            let body = Bytes::from(marker.with(key.fingerprint).ok_or(NotStored::Vary)?.encode());
-            let draft = Draft { key: primary, status: MARKER, notes: &key.notes, head: &by.line, lifetime, born };
-            let marker = Entry::new(draft, &[body]).map(Arc::new)?;
-            keep(cache, key, &marker, now)
-        })
-    }
-}
-
-/// In memory, and on disk unless it must be nowhere.
-fn keep(cache: &StageCache, key: &StorageKey, entry: &Arc<Entry>, now: u64) -> Result<(), NotStored> {
-    let kept = cache.memory.insert(Arc::clone(entry), key.began);
-    let may_lie_below = matches!(kept, Ok(()) | Err(NotStored::TooLarge | NotStored::Flushing));
-    // While the key is held no later ban goes away: what one covers by now would outlive it below.
-    let is_clear = || cache.memory.bans().judge(entry) == Coverage::Clear;
-    if may_lie_below && is_clear() {
-        cache.disk.insert(entry, key.below, now);
-        if !is_clear() {
-            drop(cache.disk.remove(entry.key()));
-        }
-    }
-    kept
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use std::future::pending;
-    use std::time::Duration;
-
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-    use crate::server::lane_downstream::LaneDownstream;
-
-    #[tokio::test]
-    async fn what_came_leaves_while_the_rest_is_waited_for() {
-        let (mut here, mut client) = tokio::io::duplex(1024);
-        let mut down = LaneDownstream::new(&mut here, false, Duration::from_secs(60));
-        down.send(b"a first piece").await.unwrap();
-        let mut seen = [0; 13];
-        tokio::select! {
-            _ = flushed_while(pending::<()>(), &mut down) => unreachable!("nothing follows"),
-            read = client.read_exact(&mut seen) => assert_eq!(read.unwrap(), 13),
-        }
-        assert_eq!(&seen, b"a first piece");
-    }
-
-    #[tokio::test]
-    async fn what_is_at_hand_waits_for_more() {
-        let (mut here, mut client) = tokio::io::duplex(1024);
-        let mut down = LaneDownstream::new(&mut here, false, Duration::from_secs(60));
-        down.send(b"a first piece").await.unwrap();
-        assert_eq!(flushed_while(std::future::ready(7), &mut down).await.unwrap(), 7);
-        drop(here);
-        assert_eq!(client.read(&mut [0; 13]).await.unwrap(), 0);
-    }
 }

@@ -12,8 +12,8 @@ use sluice_cache::tier::disk::{HEAD, Manifest, ObjectSize};
 use tokio::time::{Instant, timeout};
 
 use super::accounts;
-use super::collapse::Answer;
 use super::drive::{Trip, now};
+use super::storing::Answer;
 use crate::plan::StageCache;
 use crate::stage::recall::StorageKey;
 use crate::storage::{Fill, FillSeat};

@@ -10,9 +10,9 @@ use sluice_cache::key::Keyed;
 use sluice_cache::tier::disk::{HEAD, Lost, ObjectReader};
 use tokio::time::timeout;
 
-use super::collapse::Answer;
 use super::downstream::Downstream;
 use super::drive::{Trip, date, now};
+use super::storing::Answer;
 use crate::stage::recall::{Object, OnDisk, Opened, Opening};
 use crate::stage::{OriginAnswer, RECALL, Reply, deliver};
 use crate::storage::SendSeat;

@@ -7,29 +7,24 @@
 
 mod below;
 mod choice;
+mod hit;
 mod key;
 mod object;
 mod refresh;
+mod storage_key;
 pub mod variant;
 mod verdict;
 
-use std::sync::Arc;
-
 use sluice_api::Verb;
-use sluice_cache::answer::Fields;
-use sluice_cache::entry::Lifetime;
-use sluice_cache::flight::Asked;
-use sluice_cache::freshness::origin::Grace;
 use sluice_cache::key::KeyWriter;
-use sluice_cache::tier::disk::HEAD;
-use sluice_cache::{Birth, Entry, Epoch, Fingerprint, Found, KeyHasher, KeyRef, Sequence, Turn};
+use sluice_cache::{Found, KeyHasher, KeyRef, Sequence, Turn};
 
 pub use below::OnDisk;
 pub use key::{encoding_class, header_values, query_name, query_values};
 pub use object::{Object, Opened, Opening};
+pub use storage_key::StorageKey;
 pub use verdict::{REASONS, Verdict};
 
-use super::authorize::Permit;
 use super::prepare;
 use super::rescue::Fault;
 use super::{Context, Exchange, Flow, Need, Reply};
@@ -38,8 +33,8 @@ use crate::message::field::FieldKind;
 use crate::message::head::Head;
 use crate::plan::{CachePlan, KeyRule, Plan, StageCache, StagePlan};
 use choice::Choice;
+use hit::{hit_and_refetch, serve};
 use refresh::Wish;
-use variant::Varies;
 
 /// Looks the answer up.
 pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
@@ -150,14 +145,6 @@ fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cach
     go_forward(exchange, method, verdict)
 }
 
-fn serve(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>) -> Flow {
-    let Some(permit) = exchange.permit.take() else { return Flow::Answer(Reply::Fault(Fault::Internal)) };
-    let flow = hit(exchange, rule, entry, &permit);
-    // Should it turn out not to be whole, the origin is asked.
-    exchange.permit = matches!(flow, Flow::Answer(Reply::Object(_))).then_some(permit);
-    flow
-}
-
 /// What was looked up.
 struct LookedUp<'k> {
     /// The key that the request has.
@@ -265,60 +252,6 @@ fn kept_out(rule: &CachePlan, head: &Head<'_>, verb: Verb) -> Option<Verdict> {
     (means_nothing && !rule.is_aws()).then_some(Verdict::UnkeyedBody)
 }
 
-/// Serves what is stored: only with a permit.
-fn hit(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>, _: &Permit) -> Flow {
-    let lifetime = entry.lifetime();
-    let seconds = |ns: u64| ns / 1_000_000_000;
-    let now = exchange.now.mono;
-    let age = seconds(now.saturating_sub(lifetime.stored_at_ns)) as u32;
-    let disk = exchange.disk.has_found();
-    let stale = now >= lifetime.fresh_until_ns || (exchange.refetches && entry.is_purged_softly());
-    exchange.ledger.recall = if stale { Verdict::Stale { age } } else { Verdict::Hit { age, disk } };
-    if rule.shows_status {
-        exchange.age = Some(age);
-        let left = |from: u64, to: u64| seconds(to.saturating_sub(from)) as u32;
-        exchange.cache_status = match stale {
-            false => CacheStatus::Hit { ttl: left(now, lifetime.fresh_until_ns), disk },
-            true => CacheStatus::Stale { over: left(lifetime.fresh_until_ns, now) },
-        };
-    }
-    if rule.origin.is_some() {
-        exchange.dated = Fields::of(entry.head()).has("date");
-    }
-    Flow::Answer(reply(exchange, entry))
-}
-
-#[inline]
-fn reply(exchange: &mut Exchange<'_>, entry: Arc<Entry>) -> Reply {
-    match entry.status() {
-        HEAD => object(exchange, entry),
-        _ => Reply::Entry(entry),
-    }
-}
-
-/// Its body is on disk, wherever its head was.
-#[cold]
-fn object(exchange: &mut Exchange<'_>, entry: Arc<Entry>) -> Reply {
-    if let Verdict::Hit { disk, .. } = &mut exchange.ledger.recall {
-        *disk = true;
-    }
-    if let CacheStatus::Hit { disk, .. } = &mut exchange.cache_status {
-        *disk = true;
-    }
-    // A head that says nothing of its object is of another version's.
-    Object::of(entry).map_or_else(|_| Reply::Fault(Fault::Internal), Reply::Object)
-}
-
-/// Serves it, and leaves what is needed to fetch it anew afterwards.
-#[cold]
-fn hit_and_refetch(exchange: &mut Exchange<'_>, rule: &CachePlan, entry: Arc<Entry>) -> Flow {
-    let Some(permit) = exchange.permit.take() else { return Flow::Answer(Reply::Fault(Fault::Internal)) };
-    exchange.refetches = true;
-    let flow = hit(exchange, rule, entry, &permit);
-    exchange.permit = Some(permit);
-    flow
-}
-
 fn forward(exchange: &mut Exchange<'_>, rule: &CachePlan, verdict: Verdict) -> Flow {
     exchange.ledger.recall = verdict;
     if rule.shows_status {
@@ -328,70 +261,13 @@ fn forward(exchange: &mut Exchange<'_>, rule: &CachePlan, verdict: Verdict) -> F
     Flow::Next
 }
 
-/// A key that outlives the look-up, for the store.
-#[derive(Clone, Debug)]
-pub struct StorageKey {
-    /// Its fingerprint.
-    pub fingerprint: Fingerprint,
-    /// Its bytes.
-    pub bytes: Box<[u8]>,
-    /// The memory's epoch when it was looked up: a flush since then forbids the store.
-    pub began: Epoch,
-    /// The same of the disk.
-    pub below: Epoch,
-    /// The turn then: a refresh that a client has forced since forbids the store, too.
-    pub turn: Turn,
-    /// The purges then: one since then that covers the answer forbids the store, too.
-    pub birth: Birth,
-    /// What purges ask about, once the answer's head is known.
-    pub notes: Box<[u8]>,
-    /// Until when the answer may be served, where the origin says it.
-    pub lifetime: Option<Lifetime>,
-    /// Bytes of the key without what makes a variant of it.
-    pub primary_len: usize,
-    /// What the answer varies by, once that is known.
-    pub varies: Option<Box<Varies>>,
-    /// For how long after its end it may be, where the origin does not.
-    pub grace: Grace,
-}
-
-impl StorageKey {
-    /// For a fetch that begins now.
-    fn new(key: KeyRef<'_>, cache: &StageCache, turn: Turn) -> Self {
-        let (began, below) = (cache.memory.epoch(), cache.disk.epoch());
-        let birth = cache.memory.bans().birth();
-        let KeyRef { fingerprint, bytes } = key;
-        let primary_len = bytes.len();
-        Self {
-            fingerprint,
-            bytes: bytes.into(),
-            began,
-            below,
-            turn,
-            birth,
-            notes: Box::default(),
-            lifetime: None,
-            primary_len,
-            varies: None,
-            grace: Grace::default(),
-        }
-    }
-
-    /// When the answer is asked for, in flushes and purges.
-    pub fn asked(&self) -> Asked {
-        Asked { epoch: self.began, born: self.birth.sequence() }
-    }
-
-    /// The key to look up and to store under.
-    pub fn as_ref(&self) -> KeyRef<'_> {
-        KeyRef { fingerprint: self.fingerprint, bytes: &self.bytes }
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use std::sync::Arc;
+
     use sluice_api::VerbSet;
+    use sluice_cache::freshness::origin::Grace;
     use sluice_cache::freshness::{Profile, StoreRule};
 
     use super::*;
