@@ -17,6 +17,7 @@ mod access;
 mod batch;
 mod buffer;
 mod bytes;
+mod carry;
 mod clock;
 mod config;
 mod destroy;
@@ -230,6 +231,7 @@ impl Store {
             reads_refused: counts.reads_refused.load(Relaxed),
             evicted_segments: counts.evicted_segments.load(Relaxed),
             reinserted: counts.reinserted.load(Relaxed),
+            carried: counts.carried.load(Relaxed),
             doubted: counts.doubted.load(Relaxed),
         }
     }

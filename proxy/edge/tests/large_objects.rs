@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "another test uses more of it")]
 #[path = "http2/client.rs"]
 mod client;
+#[path = "large_objects/keeping.rs"]
+mod keeping;
 #[path = "large_objects/renewing.rs"]
 mod renewing;
 mod support;
@@ -75,7 +77,16 @@ impl Rig {
     }
 
     fn start(&self) -> Gateway {
-        let text = CONFIGURATION
+        self.start_with(CONFIGURATION)
+    }
+
+    /// With a disk that is soon full.
+    fn start_small(&self) -> Gateway {
+        self.start_with(&CONFIGURATION.replace("\"1 GB\"", "\"200 MB\"").replace("60 MB", "20 MB"))
+    }
+
+    fn start_with(&self, configuration: &str) -> Gateway {
+        let text = configuration
             .replace("@CACHE@", &self.directory().display().to_string())
             .replace("@ORIGIN@", &self.origin.address().to_string())
             .replace("@STAGE@", &self.stage)

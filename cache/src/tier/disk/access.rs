@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::frame;
 use super::index::{Place, Slot};
 use super::journal::{Ack, AckPromise, BANS_LIMIT, Fact, NotDurable};
-use super::object::ChunkKey;
+use super::object::{ChunkKey, Manifest};
 use super::pool::{Pending, Urgency};
 use super::promise::{kept, promise};
 use super::queue::{Full, Insert};
@@ -73,14 +73,22 @@ impl Space {
         self.read(wanted, slot, Urgency::Usual)
     }
 
-    /// Looks a chunk up. It is not noted as of use: the chunks of one object would crowd out everything that is. Always
-    /// read by another thread, and let in before others: an answer that was begun depends on it.
+    /// Looks a chunk up. It is not noted by itself that it was of use: objects are kept whole or not at all. Always read
+    /// by another thread, and let in before others: an answer that was begun depends on it.
     pub(super) fn probe_chunk(&self, key: &ChunkKey, now_ns: u64) -> Probe {
         let (slot, key) = (self.slot(key.fingerprint()), key.as_ref());
-        let Some((place, segment)) = self.find(self.shared.index.get(slot)) else { return Probe::Absent };
+        let find = || self.find(self.shared.index.get(slot));
+        // Between the two looks of the first one it may have been carried, and its old segment be gone.
+        let Some((place, segment)) = find().or_else(find) else { return Probe::Absent };
         let (fingerprint, bytes) = (key.fingerprint, key.bytes.into());
         let wanted = Wanted { space: Arc::clone(&self.core), segment, place, fingerprint, key: bytes, now_ns };
         self.read(wanted, slot, Urgency::Begun)
+    }
+
+    /// Notes that an object was asked for.
+    pub(super) fn ask_for(&self, manifest: &Manifest) {
+        self.shared.index.ask(self.slot(ChunkKey::new(manifest.object, 0).fingerprint()));
+        self.shared.largest_asked.fetch_max(manifest.length(), Relaxed);
     }
 
     /// Whether a chunk can be found.

@@ -102,9 +102,9 @@ impl Encoder {
     }
 
     /// While the log is very short, the oldest segment may be the one that is written: both buffers are back when it is
-    /// not.
+    /// not. And what was copied out of the segment that goes is to be found at its new place before.
     fn let_writer_finish(&self) {
-        if self.shared.segments.len() >= SEGMENTS_LEAST {
+        if self.shared.segments.len() >= SEGMENTS_LEAST && !self.log.copies_from_oldest() {
             return;
         }
         let back: Vec<PageBuffer> = self.buffers.iter().take(BUFFERS).collect();
@@ -116,6 +116,7 @@ impl Encoder {
 
     /// There is no segment to write to: nothing waits for that.
     fn refuse_waiting(&mut self) {
+        self.log.carrier.give_up();
         let reinsertions = std::mem::take(&mut self.log.reinsertions);
         for again in reinsertions {
             self.shared.index.remove(again.slot);
@@ -175,7 +176,30 @@ impl Encoder {
             }
             self.reinsert(batch, again);
         }
-        self.fill_from_queue(batch)
+        let fit = self.carry(batch);
+        if fit != Fit::Fits {
+            return fit;
+        }
+        let before = batch.buffer.len();
+        let fit = self.fill_from_queue(batch);
+        self.log.carrier.earn(batch.buffer.len() - before);
+        fit
+    }
+
+    /// At most half of a batch: fills are never kept out.
+    fn carry(&mut self, batch: &mut Batch) -> Fit {
+        let most = batch.buffer.len() + batch.buffer.capacity() / 2;
+        while batch.buffer.len() < most {
+            let room = self.shared.segment_bytes.saturating_sub(batch.at + batch.buffer.len());
+            let Some(copy) = self.log.carrier.next(room) else { break };
+            let fit = self.fit_entry(batch, copy.bytes);
+            if fit != Fit::Fits {
+                self.log.carrier.hold(copy);
+                return fit;
+            }
+            self.reinsert(batch, copy);
+        }
+        Fit::Fits
     }
 
     fn fill_from_queue(&mut self, batch: &mut Batch) -> Fit {

@@ -16,6 +16,8 @@ const TAG_BITS: u32 = 48;
 const TAG: u64 = (1 << TAG_BITS) - 1;
 /// Set in a slot's first word by a hit.
 const HIT: u64 = 1 << TAG_BITS;
+/// Set in the slot of an object's first chunk when the object is asked for.
+const ASKED: u64 = 1 << (TAG_BITS + 1);
 const SEGMENT_BITS: u32 = 24;
 /// Segments are told apart by as many numbers; a store has far fewer.
 pub(super) const SEGMENT_NUMBERS: u64 = 1 << SEGMENT_BITS;
@@ -35,7 +37,7 @@ pub(super) struct Place {
     pub(super) length: u32,
 }
 
-/// Tag and hit mark; place.
+/// Tag and marks; place.
 type Cell = (AtomicU64, u64);
 
 pub(super) struct Index {
@@ -97,20 +99,38 @@ impl Index {
 
     /// The same for a hit: it is noted that the version was of use, which keeps it when its segment is evicted.
     pub(super) fn hit(&self, slot: Slot) -> Option<Place> {
+        self.mark(slot, HIT)
+    }
+
+    /// Notes that the object whose first chunk this is was asked for, which has it carried when its turn comes.
+    pub(super) fn ask(&self, slot: Slot) {
+        self.mark(slot, ASKED);
+    }
+
+    fn mark(&self, slot: Slot, mark: u64) -> Option<Place> {
         let shard = self.shard(slot)?.read();
         let cell = shard.find(hash(slot.tag()), |cell| tag(cell) == slot.tag())?;
-        if cell.0.load(Relaxed) & HIT == 0 {
-            cell.0.fetch_or(HIT, Relaxed);
+        if cell.0.load(Relaxed) & mark == 0 {
+            cell.0.fetch_or(mark, Relaxed);
         }
         Some(Place::unpacked(cell.1))
     }
 
     /// Whether `place` is a key's current version, and was hit.
     pub(super) fn is_hot(&self, slot: Slot, place: Place) -> bool {
+        self.has_mark(slot, place, HIT)
+    }
+
+    /// Whether `place` is an object's first chunk, and the object was asked for.
+    pub(super) fn is_asked(&self, slot: Slot, place: Place) -> bool {
+        self.has_mark(slot, place, ASKED)
+    }
+
+    fn has_mark(&self, slot: Slot, place: Place, mark: u64) -> bool {
         let Some(shard) = self.shard(slot) else { return false };
         let shard = shard.read();
         let cell = shard.find(hash(slot.tag()), |cell| tag(cell) == slot.tag());
-        cell.is_some_and(|cell| cell.1 == place.packed() && cell.0.load(Relaxed) & HIT != 0)
+        cell.is_some_and(|cell| cell.1 == place.packed() && cell.0.load(Relaxed) & mark != 0)
     }
 
     pub(super) fn insert(&self, slot: Slot, place: Place) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::carry::Carrier;
 use super::clock;
 use super::events::Event;
 use super::files::{FileIo, Open};
@@ -62,12 +63,15 @@ pub(super) struct Log {
     /// Names that are taken by files which are not the log's.
     pub(super) foreign: BTreeSet<String>,
     pub(super) reinsertions: Vec<Reinsertion>,
+    /// Of large objects, which are written again before their turn.
+    pub(super) carrier: Carrier,
     full: bool,
 }
 
 impl Log {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, next_number: 1, spares: vec![], foreign: BTreeSet::new(), reinsertions: vec![], full: false }
+        let (carrier, foreign) = (Carrier::new(Arc::clone(&shared)), BTreeSet::new());
+        Self { shared, next_number: 1, spares: vec![], foreign, reinsertions: vec![], carrier, full: false }
     }
 
     pub(super) fn recover(&mut self) {
@@ -88,6 +92,11 @@ impl Log {
         let segment = Arc::new(Segment::new(self.shared.lineage, number, spare.name, spare.file));
         self.shared.segments.push(Arc::clone(&segment));
         Ok(OpenSegment { segment, at: super::buffer::PAGE, rows: Vec::new() })
+    }
+
+    /// Whether what was copied out of the segment that goes next may still be on its way.
+    pub(super) fn copies_from_oldest(&self) -> bool {
+        self.shared.segments.oldest().is_some_and(|oldest| self.carrier.has_copied_from(oldest.number))
     }
 
     /// Makes the log as short as the capacity says, leaving room for `more` segments.
@@ -172,6 +181,7 @@ impl Log {
     /// Forgets the oldest segment; its file is a spare then. False if there is none.
     fn evict(&mut self, reinsert: bool) -> bool {
         let Some(oldest) = self.shared.segments.oldest() else { return false };
+        self.carrier.leave(oldest.number);
         match recover::footer_rows(&oldest, self.shared.segment_bytes, self.shared.lineage) {
             Ok(Some(rows)) => self.forget(&oldest, &rows, reinsert),
             // Its end was never written, or is damaged.

@@ -101,9 +101,23 @@ impl ReadQueue {
 /// One thread of the pool.
 pub(super) fn run(shared: &Shared) {
     while let Some(Read { wanted, slot, promise }) = shared.reads.pop() {
-        let found = reader::read(shared, &wanted);
-        // What was dropped or overwritten meanwhile is not handed out.
-        let current = shared.index.get(slot) == Some(wanted.place);
-        promise.resolve(found.filter(|_| current));
+        promise.resolve(find(shared, wanted, slot));
     }
 }
+
+/// Reads it where it is: it may have been written again meanwhile. What was dropped is not handed out.
+fn find(shared: &Shared, mut wanted: Wanted, slot: Slot) -> Option<Arc<Entry>> {
+    for _ in 0..TRIES {
+        let found = reader::read(shared, &wanted);
+        let place = shared.index.get(slot)?;
+        if place == wanted.place {
+            return found;
+        }
+        wanted.segment = shared.segments.find(place.segment)?;
+        wanted.place = place;
+    }
+    None
+}
+
+/// Places at which one thing is looked for, one after the other: it does not move that often.
+const TRIES: usize = 3;

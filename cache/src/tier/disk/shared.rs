@@ -26,6 +26,8 @@ pub(super) struct Shared {
     /// Whether every read blocks, and takes whole pages.
     pub(super) direct: bool,
     pub(super) capacity: AtomicU64,
+    /// The longest object that was ever asked for, bytes; 0 while none was.
+    pub(super) largest_asked: AtomicU64,
     pub(super) index: Index,
     pub(super) segments: Segments,
     pub(super) spaces: Spaces,
@@ -63,6 +65,7 @@ impl Shared {
             batch_bytes,
             direct,
             capacity: AtomicU64::new(parts.capacity),
+            largest_asked: AtomicU64::new(0),
             index: Index::new(),
             segments: Segments::default(),
             spaces: Spaces::default(),

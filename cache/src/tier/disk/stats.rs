@@ -99,6 +99,8 @@ pub struct Stats {
     pub evicted_segments: u64,
     /// Entries that were written again when their segment was evicted, because they had been hit.
     pub reinserted: u64,
+    /// Large objects that were written again as a whole, because they had been asked for.
+    pub carried: u64,
     /// Times that a space was dropped because too much of it was in doubt.
     pub doubted: u64,
 }
@@ -117,6 +119,7 @@ pub(super) struct Counts {
     pub(super) reads_refused: AtomicU64,
     pub(super) evicted_segments: AtomicU64,
     pub(super) reinserted: AtomicU64,
+    pub(super) carried: AtomicU64,
     pub(super) doubted: AtomicU64,
     pub(super) recovered: AtomicU64,
     pub(super) to_recover: AtomicU64,

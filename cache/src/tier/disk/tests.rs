@@ -1,6 +1,7 @@
 //! The store against simulated disks, and on real ones.
 
 mod basics;
+mod carrying;
 mod failing;
 mod objects;
 mod order;

@@ -80,7 +80,7 @@ impl Fill {
             return Err(NotStored::Filling);
         }
         let seat = FillSeat { disk: Arc::clone(disk), key, _place: place };
-        Ok(Self { writer: space.object(began, size).map_err(reason)?, seat })
+        Ok(Self { writer: space.object(key, began, size).map_err(reason)?, seat })
     }
 
     /// Takes the next bytes. Never waits.

@@ -94,6 +94,11 @@ impl Manifest {
         self.length.saturating_sub(start).min(self.chunk_bytes.into()) as usize
     }
 
+    /// How many chunks there are.
+    pub(in super::super) fn chunks(&self) -> u32 {
+        self.chunks_of(&(0..self.length)).end
+    }
+
     /// The chunks in which some bytes lie.
     pub(super) fn chunks_of(&self, bytes: &Range<u64>) -> Range<u32> {
         let end = bytes.end.min(self.length);

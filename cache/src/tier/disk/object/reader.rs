@@ -38,6 +38,7 @@ impl ObjectReader {
         if !bytes.is_empty() && !chunks.all(|number| space.has_chunk(&ChunkKey::new(manifest.object, number))) {
             return Err(Lost);
         }
+        space.ask_for(&manifest);
         let mut reader = Self { space, manifest, bytes, now_ns, ahead: None };
         reader.ahead = reader.look();
         Ok(reader)

@@ -9,8 +9,9 @@ use thiserror::Error;
 use super::super::access::Space;
 use super::super::journal::Ack;
 use super::super::stats::Refused;
-use super::{CHUNK_BYTES, ChunkKey, KEY_LEN, Manifest, ObjectId, chunk};
+use super::{CHUNK_BYTES, ChunkKey, FRONT_LEN, Manifest, ObjectId, chunk};
 use crate::invalidate::Epoch;
+use crate::key::Fingerprint;
 use crate::seal::random;
 
 /// Chunks of one object that may wait to be written: a quarter of a usual queue.
@@ -50,10 +51,12 @@ pub struct ObjectSize {
 #[must_use = "an object is kept once it is finished"]
 pub struct ObjectWriter {
     space: Space,
+    /// Under which key its head will be.
+    head: Fingerprint,
     began: Epoch,
     size: ObjectSize,
     manifest: Manifest,
-    /// The chunk that is being filled: its number; its key, and its bytes so far.
+    /// The chunk that is being filled: its number; its front, and its bytes so far.
     number: u32,
     block: Vec<u8>,
     length: u64,
@@ -66,6 +69,7 @@ pub struct ObjectWriter {
 impl ObjectWriter {
     pub(in super::super) fn new(
         space: Space,
+        head: Fingerprint,
         began: Epoch,
         size: ObjectSize,
         chunk_bytes: u32,
@@ -77,7 +81,7 @@ impl ObjectWriter {
         random(&mut id).map_err(|_| ObjectRefused::NoRandom)?;
         let manifest = Manifest::new(ObjectId(id), chunk_bytes, 0);
         let (block, waiting) = (Vec::new(), VecDeque::new());
-        Ok(Self { space, began, size, manifest, number: 0, block, length: 0, waiting, failed: false })
+        Ok(Self { space, head, began, size, manifest, number: 0, block, length: 0, waiting, failed: false })
     }
 
     /// Takes the next bytes of the body. Never waits.
@@ -88,7 +92,7 @@ impl ObjectWriter {
         self.admit(bytes.len() as u64)?;
         while !bytes.is_empty() {
             self.begin_chunk();
-            let room = KEY_LEN + self.chunk_bytes() - self.block.len();
+            let room = FRONT_LEN + self.chunk_bytes() - self.block.len();
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, b""));
             self.block.extend_from_slice(now);
             if now.len() == room {
@@ -110,8 +114,9 @@ impl ObjectWriter {
 
     fn begin_chunk(&mut self) {
         if self.block.is_empty() {
-            self.block.reserve_exact(KEY_LEN + self.chunk_bytes());
+            self.block.reserve_exact(FRONT_LEN + self.chunk_bytes());
             self.block.extend_from_slice(&self.key().0);
+            self.block.extend_from_slice(&self.head.0.to_le_bytes());
         }
     }
 
@@ -189,11 +194,12 @@ impl ObjectWriter {
 }
 
 impl Space {
-    /// Begins to write an object whose fetch began in the epoch `began`.
+    /// Begins to write an object whose fetch began in the epoch `began`, and whose head will be under the key with the
+    /// fingerprint `head`.
     ///
     /// # Errors
     /// It is declared to be too large, or there is no identity for it.
-    pub fn object(&self, began: Epoch, size: ObjectSize) -> Result<ObjectWriter, ObjectRefused> {
-        ObjectWriter::new(self.clone(), began, size, CHUNK_BYTES)
+    pub fn object(&self, head: Fingerprint, began: Epoch, size: ObjectSize) -> Result<ObjectWriter, ObjectRefused> {
+        ObjectWriter::new(self.clone(), head, began, size, CHUNK_BYTES)
     }
 }

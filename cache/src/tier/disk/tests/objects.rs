@@ -12,14 +12,15 @@ use crate::entry::{Draft, Entry, Lifetime};
 use crate::invalidate::Sequence;
 use crate::seal::{KeyId, Keyring, Keys, Secret};
 
-const CHUNK: u32 = 4096;
+pub(super) const CHUNK: u32 = 4096;
 
-fn writer(space: &Space, declared: Option<u64>) -> ObjectWriter {
-    ObjectWriter::new(space.clone(), space.epoch(), ObjectSize { declared, limit: 400_000 }, CHUNK).unwrap()
+fn writer(rig: &Rig, space: &Space, key: u64, declared: Option<u64>) -> ObjectWriter {
+    let head = rig.key(&key.to_le_bytes()).fingerprint;
+    ObjectWriter::new(space.clone(), head, space.epoch(), ObjectSize { declared, limit: 400_000 }, CHUNK).unwrap()
 }
 
 /// Polls a future that another thread resolves.
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     loop {
@@ -31,8 +32,15 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Writes an object in pieces of any length, as far as its manifest.
-fn write(space: &Space, key: u64, version: u64, length: usize, piece: usize) -> Result<Manifest, ObjectRefused> {
-    let mut writer = writer(space, None);
+fn write(
+    rig: &Rig,
+    space: &Space,
+    key: u64,
+    version: u64,
+    length: usize,
+    piece: usize,
+) -> Result<Manifest, ObjectRefused> {
+    let mut writer = writer(rig, space, key, None);
     for piece in body(key, version, length).chunks(piece.max(1)) {
         writer.push(piece)?;
     }
@@ -40,7 +48,7 @@ fn write(space: &Space, key: u64, version: u64, length: usize, piece: usize) -> 
 }
 
 /// Its head, as whoever stores an answer writes it.
-fn head(rig: &Rig, key: u64, version: u64, manifest: Manifest) -> Arc<Entry> {
+pub(super) fn head(rig: &Rig, key: u64, version: u64, manifest: Manifest) -> Arc<Entry> {
     let bytes = key.to_le_bytes();
     let draft = Draft {
         key: rig.key(&bytes),
@@ -53,13 +61,19 @@ fn head(rig: &Rig, key: u64, version: u64, manifest: Manifest) -> Arc<Entry> {
     Arc::new(Entry::new(draft, &[manifest.to_bytes()]).unwrap())
 }
 
-fn store_object(rig: &Rig, space: &Space, key: u64, version: u64, length: usize) -> Result<(), ObjectRefused> {
-    let manifest = write(space, key, version, length, 1000)?;
+pub(super) fn store_object(
+    rig: &Rig,
+    space: &Space,
+    key: u64,
+    version: u64,
+    length: usize,
+) -> Result<(), ObjectRefused> {
+    let manifest = write(rig, space, key, version, length, 1000)?;
     Ok(space.insert(head(rig, key, version, manifest), space.epoch())?)
 }
 
 /// The version of the object under a key, if it is whole; panics if any byte of it is another's.
-fn object(rig: &Rig, space: &Space, key: u64) -> Option<u64> {
+pub(super) fn object(rig: &Rig, space: &Space, key: u64) -> Option<u64> {
     let bytes = key.to_le_bytes();
     let entry = match space.probe(rig.key(&bytes), NOW) {
         Probe::Absent => return None,
@@ -85,7 +99,7 @@ fn object(rig: &Rig, space: &Space, key: u64) -> Option<u64> {
     Some(version)
 }
 
-fn committed(store: &Store) {
+pub(super) fn committed(store: &Store) {
     store.commit().wait().unwrap();
 }
 
@@ -94,7 +108,7 @@ fn an_object_is_found_again_and_read_in_parts() {
     let rig = Rig::new();
     let store = rig.open();
     let pets = space(&store);
-    let manifest = write(&pets, 1, 1, 30_000, 999).unwrap();
+    let manifest = write(&rig, &pets, 1, 1, 30_000, 999).unwrap();
     assert_eq!((object(&rig, &pets, 1), manifest.length()), (None, 30_000));
     pets.insert(head(&rig, 1, 1, manifest), pets.epoch()).unwrap();
     committed(&store);
@@ -119,14 +133,14 @@ fn an_object_that_is_not_as_long_as_declared_or_too_long_is_none() {
     let rig = Rig::new();
     let store = rig.open();
     let pets = space(&store);
-    let mut short = writer(&pets, Some(5000));
+    let mut short = writer(&rig, &pets, 1, Some(5000));
     short.push(&[7; 4999]).unwrap();
     assert_eq!(wait(short.finish()), Err(ObjectRefused::Length));
-    assert_eq!(writer(&pets, Some(5)).push(&[7; 6]), Err(ObjectRefused::Length));
-    let mut long = writer(&pets, None);
+    assert_eq!(writer(&rig, &pets, 1, Some(5)).push(&[7; 6]), Err(ObjectRefused::Length));
+    let mut long = writer(&rig, &pets, 1, None);
     assert_eq!((long.push(&[7; 200_000]), long.push(&[7; 200_001])), (Ok(()), Err(ObjectRefused::TooLarge)));
     let size = ObjectSize { declared: Some(11), limit: 10 };
-    assert_eq!(pets.object(pets.epoch(), size).err(), Some(ObjectRefused::TooLarge));
+    assert_eq!(pets.object(rig.key(b"1").fingerprint, pets.epoch(), size).err(), Some(ObjectRefused::TooLarge));
 }
 
 #[test]
@@ -135,7 +149,7 @@ fn what_a_slow_disk_does_not_take_is_refused_and_nothing_waits() {
     let store = rig.open();
     let pets = space(&store);
     let stalled = rig.disk.stall();
-    let mut writer = writer(&pets, None);
+    let mut writer = writer(&rig, &pets, 1, None);
     let refused = body(1, 1, 390_000).chunks(CHUNK as usize).map(|piece| writer.push(piece)).find(Result::is_err);
     assert_eq!(refused, Some(Err(ObjectRefused::Disk(Refused::Busy))));
     drop(stalled);
@@ -150,9 +164,9 @@ fn a_flush_ends_what_is_written_and_what_is_read() {
     let rig = Rig::new();
     let store = rig.open();
     let pets = space(&store);
-    let manifest = write(&pets, 1, 1, 60_000, 999).unwrap();
+    let manifest = write(&rig, &pets, 1, 1, 60_000, 999).unwrap();
     let mut reader = pets.read_object(&manifest, 0..60_000, NOW).unwrap();
-    let mut writing = writer(&pets, None);
+    let mut writing = writer(&rig, &pets, 1, None);
     writing.push(&[7; 5000]).unwrap();
     pets.flush().wait().unwrap();
     let refused = writing.push(&[7; 5000]).and_then(|()| wait(writing.finish()).map(drop));
@@ -179,7 +193,7 @@ fn an_object_whose_first_chunk_was_evicted_is_absent() {
     assert!((40..130).contains(&evicted), "{evicted}");
     // Longer than there is room for in the log: the first chunks are gone when the last one comes.
     let size = ObjectSize { declared: None, limit: u64::MAX };
-    let mut writer = ObjectWriter::new(pets.clone(), pets.epoch(), size, CHUNK).unwrap();
+    let mut writer = ObjectWriter::new(pets.clone(), rig.key(b"1").fingerprint, pets.epoch(), size, CHUNK).unwrap();
     let piece = vec![7; CHUNK as usize];
     for _ in 0..8 * SEGMENT / CHUNK {
         writer.push(&piece).unwrap();
@@ -193,8 +207,8 @@ fn chunks_in_each_others_places_are_lost() {
     let rig = Rig::new();
     let store = rig.open();
     let pets = space(&store);
-    let one = write(&pets, 1, 1, 20_000, 999).unwrap();
-    let other = write(&pets, 2, 1, 20_000, 999).unwrap();
+    let one = write(&rig, &pets, 1, 1, 20_000, 999).unwrap();
+    let other = write(&rig, &pets, 2, 1, 20_000, 999).unwrap();
     // A head that was made up of others' parts finds nothing: identity and number are in each chunk's key.
     for forged in [
         Manifest::new(one.object, CHUNK / 2, 20_000),
@@ -242,7 +256,7 @@ fn work(rig: &Rig, store: &Store, chance: &mut Chance) {
             1 => drop(pets.remove(rig.key(&key.to_le_bytes())).wait()),
             2 => {
                 // Broken off.
-                let mut writer = writer(&pets, None);
+                let mut writer = writer(rig, &pets, key, None);
                 let _refused = writer.push(&body(key, version, chance.below(50_000) as usize));
             }
             _ => drop(store_object(rig, &pets, key, version, chance.below(90_000) as usize + 1)),
@@ -303,7 +317,7 @@ proptest! {
         let rig = Rig::new();
         let store = rig.open();
         let pets = space(&store);
-        let manifest = write(&pets, 1, 1, length, piece).unwrap();
+        let manifest = write(&rig, &pets, 1, 1, length, piece).unwrap();
         pets.insert(head(&rig, 1, 1, manifest), pets.epoch()).unwrap();
         committed(&store);
         prop_assert_eq!(object(&rig, &pets, 1), Some(1));
