@@ -6,9 +6,11 @@
 //! Of very many keys a part stands for all ([`Sampling`]): keys are chosen by their fingerprint, so that every request
 //! of a chosen key is seen, and the capacities shrink with them.
 
+mod replay;
 mod sampling;
 mod shadow;
 
+pub use replay::replay;
 pub use sampling::Sampling;
 
 use crate::key::Fingerprint;

@@ -62,6 +62,11 @@ impl Shadow {
     }
 }
 
+/// Bytes that a request's answer takes in a cache.
+pub(super) fn room_for(request: &Request) -> u64 {
+    weight(usize::try_from(request.bytes).unwrap_or(usize::MAX)) as u64
+}
+
 const fn count(tally: &mut Tally, fresh: Option<bool>, bytes: u64) {
     match fresh {
         Some(true) => tally.hits += 1,

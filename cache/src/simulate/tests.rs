@@ -95,3 +95,35 @@ fn a_sample_is_as_small_as_asked_for() {
     assert_eq!(Sampling::at_most(1_000, 1_001).one_of(), 2);
     assert_eq!(Sampling::at_most(1_000, 100_000).one_of(), 128);
 }
+
+/// Requests of many keys, sizes and methods, some of which may not be stored.
+fn drawn(number: u64) -> Vec<Request> {
+    let mut state = 1_u64;
+    let mut draw = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let drawn = |at| {
+        let most = 1 + draw(3_000);
+        let key = draw(most);
+        Request { bytes: 100 + draw(1 + key * 10), storable: draw(9) > 0, ..request(at / 50, key, draw(3) as usize) }
+    };
+    (0..number).map(drawn).collect()
+}
+
+#[test]
+fn all_cores_come_to_what_one_comes_to() {
+    // Some of these hold all, some are equal to others, one never stores.
+    let sizes = [64 * 1024, MIB, MIB, 3 * MIB, 12 * MIB, 40 * MIB, 1024 * MIB, 4096 * MIB];
+    let cases: Vec<Case> = sizes.iter().flat_map(|size| [0, 7, 3600].map(|ttl| case(*size, ttl))).collect();
+    let requests = drawn(20_000);
+    for sampling in [Sampling::ALL, Sampling::ALL.halved().halved()] {
+        let mut one = Simulation::new(&cases, 3, sampling);
+        requests.iter().for_each(|request| one.push(request));
+        let mut told = (0, 0);
+        let all = replay(&cases, 3, sampling, &requests, |done, of| told = (done, of));
+        assert_eq!(all, one.outcomes());
+        assert!(told.0 == told.1 && told.1 > 0 && told.1 < 24 * 20_000, "{told:?}: what holds all is replayed once");
+    }
+    assert_eq!(replay(&cases, 3, Sampling::ALL, &[], |_, _| {}), Simulation::new(&cases, 3, Sampling::ALL).outcomes());
+}

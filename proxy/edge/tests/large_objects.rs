@@ -82,7 +82,7 @@ impl Rig {
 
     /// With a disk that is soon full.
     fn start_small(&self) -> Gateway {
-        self.start_with(&CONFIGURATION.replace("\"1 GB\"", "\"200 MB\"").replace("60 MB", "20 MB"))
+        self.start_with(&CONFIGURATION.replace("\"1 GB\"", "\"120 MB\"").replace("60 MB", "20 MB"))
     }
 
     fn start_with(&self, configuration: &str) -> Gateway {

@@ -12,7 +12,7 @@ mod table;
 use std::collections::HashSet;
 
 use serde::Serialize;
-use sluice_cache::simulate::{Case, Outcome, Request, Sampling, Simulation, Tally};
+use sluice_cache::simulate::{Case, Outcome, Request, Sampling, Tally, replay};
 
 use crate::config::Configuration;
 
@@ -77,18 +77,12 @@ impl Log {
     }
 
     /// What each case would have done. `progress` is told how many of how many requests are replayed.
-    pub fn replay(mut self, cases: &[Case], mut progress: impl FnMut(u64, u64)) -> Report {
+    pub fn replay(mut self, cases: &[Case], progress: impl FnMut(u64, u64)) -> Report {
         self.requests.sort_by_key(|request| request.at_ns);
         let keys = self.requests.iter().map(|r| r.key).collect::<HashSet<_>>().len() as u64 * self.sampling.one_of();
         let limit = SHADOWED_KEYS / cases.len().max(1) as u64;
         let sampling = Sampling::at_most(limit, keys).max(self.sampling);
-        let mut simulation = Simulation::new(cases, self.methods.names().len(), sampling);
-        for (done, request) in (0_u64..).zip(&self.requests) {
-            simulation.push(request);
-            if done % 65_536 == 0 {
-                progress(done, self.requests.len() as u64);
-            }
-        }
+        let outcomes = replay(cases, self.methods.names().len(), sampling, &self.requests, progress);
         let at = |request: Option<&Request>| request.map_or(0, |r| r.at_ns);
         let seconds = (at(self.requests.last()) - at(self.requests.first())) as f64 / 1e9;
         Report {
@@ -97,7 +91,7 @@ impl Log {
             seconds,
             one_of: sampling.one_of(),
             methods: self.methods.names().to_vec(),
-            outcomes: simulation.outcomes(),
+            outcomes,
         }
     }
 
