@@ -28,8 +28,6 @@ pub struct Ttl(u16);
 pub struct TtlTooLong(pub u64);
 
 impl Ttl {
-    /// Nothing is cached.
-    pub const OFF: Self = Self(0);
     /// Where nothing is set.
     pub const DEFAULT: Self = Self(300);
     /// AWS's fixed maximum.

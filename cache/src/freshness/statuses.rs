@@ -9,7 +9,7 @@ use super::Ttl;
 pub struct StatusRule {
     /// Which statuses.
     pub statuses: RangeInclusive<u16>,
-    /// [`Ttl::OFF`] keeps none of them.
+    /// A time of 0 s keeps none of them.
     pub ttl: Ttl,
 }
 

@@ -53,12 +53,5 @@ pub enum NetworkVerdict {
     ImplicitDeny,
 }
 
-impl NetworkVerdict {
-    /// Whether the request may go on.
-    pub const fn permits(self) -> bool {
-        matches!(self, Self::Unconfigured | Self::Allowed)
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -190,12 +190,3 @@ fn verdicts_follow_deny_then_allow() {
         assert_eq!(rules.decide(caller), verdict, "allow {allow:?} deny {deny:?} caller {caller}");
     }
 }
-
-#[test]
-fn only_denials_do_not_permit() {
-    use NetworkVerdict::{Allowed, ExplicitDeny, ImplicitDeny, Unconfigured};
-    assert_eq!(
-        [Unconfigured, Allowed, ExplicitDeny, ImplicitDeny].map(NetworkVerdict::permits),
-        [true, true, false, false]
-    );
-}

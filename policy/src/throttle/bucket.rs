@@ -84,13 +84,6 @@ impl Bucket {
         }
     }
 
-    /// Whether a take would succeed now. Writes nothing.
-    #[inline]
-    pub fn has_token(&self, now: u64) -> bool {
-        let (state, terms) = self.current(now);
-        spent_after_take(&terms, state.spent, now).is_some()
-    }
-
     /// Tokens in the bucket, with fractions.
     pub fn available(&self, now: u64) -> f64 {
         let (state, terms) = self.current(now);

@@ -134,12 +134,6 @@ impl Expression {
     pub const fn needs_body(&self) -> bool {
         matches!(self, Expression::Body | Expression::BodyField(_))
     }
-
-    /// It is the same for every request of a stage.
-    #[must_use]
-    pub const fn is_constant(&self) -> bool {
-        matches!(self, Expression::StageVariable(_) | Expression::Literal(_))
-    }
 }
 
 impl fmt::Display for Expression {

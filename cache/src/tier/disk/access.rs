@@ -19,7 +19,6 @@ use super::stats::{Refused, add};
 use crate::entry::Entry;
 use crate::invalidate::Epoch;
 use crate::key::{Fingerprint, KeyRef, Keyed};
-use crate::record::Codec;
 
 /// A longer record is not read by the asking thread, bytes: others wait for that thread.
 const INLINE_LIMIT: usize = 256 * 1024;
@@ -227,11 +226,6 @@ impl Space {
         self.core.codec.store(None);
         self.shared.spaces.remove(self.core.id);
         self.shared.journal.forget(self.core.id)
-    }
-
-    /// Has its records written in another way from now on, and read so.
-    pub fn set_codec(&self, codec: Codec) {
-        self.core.codec.store(Some(Arc::new(codec)));
     }
 
     /// Bytes of the log that it may take; what is older goes.

@@ -28,11 +28,6 @@ impl Buffer {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The same, to be changed in place.
-    pub fn filled_mut(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.start..self.end).unwrap_or_default()
-    }
-
     /// Room behind it; what is filled is moved to the front when there is none.
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
