@@ -17,6 +17,7 @@ pub mod reference;
 mod report;
 mod rules;
 pub mod schema;
+mod syntax;
 mod table;
 mod units;
 mod uri;
@@ -56,8 +57,9 @@ impl Configuration {
         let report = Report::new(text, origin);
         let (document, syntax) = toml::de::DeTable::parse_recoverable(text);
         for error in &syntax {
-            let at = Mark(error.span().map_or(0, |span| span.start));
-            report.error(&rules::SYNTAX, at, error.message().replace('\n', "; "), "see https://toml.io");
+            let span = error.span().unwrap_or_default();
+            let help = syntax::help(text, span.clone(), error.message());
+            report.error(&rules::SYNTAX, Mark(span.start), error.message().replace('\n', "; "), help);
         }
         // A table that could not be parsed would only give findings about what is missing in it.
         let configuration = match syntax.is_empty() {
