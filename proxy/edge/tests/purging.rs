@@ -85,7 +85,7 @@ fn a_purge_takes_what_it_covers_and_nothing_else() {
         (json!({ "method": "GET /keyed/{id}" }), &["/keyed/1"]),
         (json!({ "method": "ANY /any/{proxy+}", "api": "shop", "stage": "prod" }), &["/any/1", "/any/a/b"]),
         (json!({ "url": "http://gateway.test/pets/2" }), &["/pets/2"]),
-        (json!({ "url": "http://gateway.test/pets/2?a=b" }), &["/pets/2?a=b"]),
+        (json!({ "url": "HTTP://gateway.test/pets/2?a=b" }), &["/pets/2?a=b"]),
         (json!({ "url": "/any/a/b", "api": "shop", "stage": "prod", "host": "gateway.test" }), &["/any/a/b"]),
         (
             json!({ "method": "GET /pets/{id}", "parameters": { "path.id": "2", "query.a": "b" },

@@ -33,6 +33,7 @@ pub use keys::{Absent, Form, Key, Kind, Section, paths as key_paths};
 pub use model::*;
 pub use rules::{RULES, Rule};
 pub(crate) use units::{duration, rough_size, show_size, size};
+pub(crate) use uri::{Scheme, scheme};
 pub use uri::{UriError, UriPart, UriTemplate};
 
 use report::{Mark, Report};

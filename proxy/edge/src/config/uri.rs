@@ -147,17 +147,36 @@ fn check_path(path: &str) -> Result<(), UriError> {
     if target::is_plain(path.as_bytes(), None) { Ok(()) } else { Err(UriError::DotSegment) }
 }
 
-/// The port that a URI's scheme stands for, if it can be seen.
-pub(super) fn default_port(uri: &str) -> Option<u16> {
-    match uri.split_once("://")?.0 {
-        "http" => Some(80),
-        "https" => Some(443),
-        _ => None,
+/// What a URI's scheme says of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// The port where none is written.
+    pub(crate) fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// A URI's scheme, whose letters may be large or small (RFC 3986 §3.1), and what stands behind `://`.
+pub(crate) fn scheme(uri: &str) -> Option<(Scheme, &str)> {
+    let (name, rest) = uri.split_once("://")?;
+    let named = |known: &str| name.eq_ignore_ascii_case(known);
+    match () {
+        () if named("http") => Some((Scheme::Http, rest)),
+        () if named("https") => Some((Scheme::Https, rest)),
+        () => None,
     }
 }
 
 fn split(uri: &str) -> Option<(&str, &str)> {
-    let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"))?;
+    let (_, rest) = scheme(uri)?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     Some(rest.split_at(end))
 }
@@ -219,13 +238,20 @@ mod tests {
     #[test]
     fn uris() {
         let check = |text: &str| check(&UriTemplate::parse(text), |_| "host");
-        for good in
-            ["http://h", "https://h:8443/a?b=c", "http://[::1]:80/", "http://10.0.0.1/%20", "http://h/a..b/.c?d=.."]
-        {
+        for good in [
+            "http://h",
+            "HTTP://h",
+            "hTTpS://h/x",
+            "https://h:8443/a?b=c",
+            "http://[::1]:80/",
+            "http://10.0.0.1/%20",
+            "http://h/a..b/.c?d=..",
+        ] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         assert_eq!(check("https://${stageVariables.h}:80/{id}"), Ok(()));
         assert_eq!(check("ftp://h"), Err(UriError::Scheme("ftp://h".into())));
+        assert_eq!(check("http:h"), Err(UriError::Scheme("http:h".into())));
         assert_eq!(check("http://"), Err(UriError::Authority("".into())));
         assert_eq!(check("http://u@h/"), Err(UriError::Authority("u@h".into())));
         assert_eq!(check("http://h:99999/"), Err(UriError::Authority("h:99999".into())));

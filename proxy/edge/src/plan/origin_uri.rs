@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sluice_api::Address;
 
-use crate::config::UriPart;
+use crate::config::{Scheme, UriPart};
 use crate::message::head::Span;
 
 /// Why a URI cannot be compiled, or why a request's cannot be built.
@@ -67,25 +67,21 @@ impl UriTemplate {
             Some(Piece::Text(text)) => std::str::from_utf8(text).unwrap_or_default().to_owned(),
             _ => return Err(UriError::Scheme),
         };
-        let (https, rest) = match (first.strip_prefix("http://"), first.strip_prefix("https://")) {
-            (Some(rest), _) => (false, rest),
-            (_, Some(rest)) => (true, rest),
-            _ => return Err(UriError::Scheme),
-        };
+        let (scheme, rest) = crate::config::scheme(&first).ok_or(UriError::Scheme)?;
         let end = match rest.find(['/', '?']) {
             Some(end) => end,
             None if pieces.len() == 1 => rest.len(),
             None => return Err(UriError::Authority(rest.into())),
         };
         let (authority, path) = rest.split_at(end);
-        let default_port = if https { 443 } else { 80 };
-        let address = Address::parse(authority, Some(default_port));
+        let address = Address::parse(authority, Some(scheme.default_port()));
         let address = address.map_err(|_| UriError::Authority(authority.into()))?;
         let slash = if path.starts_with('/') { "" } else { "/" };
         if let Some(first) = pieces.first_mut() {
             *first = Piece::Text(format!("{slash}{path}").into_bytes().into());
         }
         let has_query = pieces.iter().any(|p| matches!(p, Piece::Text(t) if t.contains(&b'?')));
+        let https = scheme == Scheme::Https;
         Ok(Self { https, address, authority: authority.into(), pieces, has_query })
     }
 
@@ -179,6 +175,8 @@ mod tests {
         assert!(t.https);
         assert_eq!((t.address.to_string().as_str(), &*t.authority), ("origin.internal:81", "origin.internal:81"));
         assert_eq!(compile("https://o/x").unwrap().address.port, 443);
+        assert_eq!(compile("HTTP://o/x"), compile("http://o/x"), "a scheme's letters have no case");
+        assert_eq!(compile("HTTPS://o/x"), compile("https://o/x"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::super::usual_file::usual_file;
 use super::fetch::{Answer, Way};
 use super::purge;
 use super::reach::{CacheError, configuration};
+use crate::config::{self, Scheme};
 
 /// URLs of one list at most.
 const URLS: usize = 10_000_000;
@@ -199,7 +200,7 @@ fn outcome(cache_status: Option<&str>) -> String {
 }
 
 fn is_https(url: &str) -> bool {
-    url.starts_with("https://")
+    config::scheme(url).is_some_and(|(scheme, _)| scheme == Scheme::Https)
 }
 
 /// A listener on all addresses is reached over loopback.
@@ -225,7 +226,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<String>> {
         if url.is_empty() || url.starts_with('#') {
             continue;
         }
-        let is_url = url.starts_with('/') || url.starts_with("http://") || is_https(url);
+        let is_url = url.starts_with('/') || config::scheme(url).is_some();
         anyhow::ensure!(is_url, "line {number}: '{url}' begins with neither http://, https:// nor /");
         anyhow::ensure!(
             !url.contains(|c: char| c.is_whitespace() || c.is_control()),
@@ -259,6 +260,11 @@ mod tests {
         assert!(read(file.path()).unwrap_err().to_string().starts_with("line 2"));
         std::fs::write(file.path(), "/a b\n").unwrap();
         assert!(read(file.path()).is_err());
+    }
+
+    #[test]
+    fn a_scheme_has_no_case() {
+        assert!(is_https("https://h") && is_https("HTTPS://h") && !is_https("Http://h") && !is_https("/https://h"));
     }
 
     #[test]

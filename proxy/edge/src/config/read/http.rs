@@ -10,7 +10,7 @@ use crate::config::keys::api as keys;
 use crate::config::pem::{self, Holds};
 use crate::config::rules;
 use crate::config::table::{Located, Table};
-use crate::config::uri;
+use crate::config::uri::{self, Scheme};
 
 pub(super) fn read(
     table: &Table<'_>,
@@ -62,7 +62,7 @@ fn request_parameters(table: &Table<'_>) -> BTreeMap<String, String> {
 }
 
 fn addresses(table: &Table<'_>, uri: &str) -> Vec<Address> {
-    let port = uri::default_port(uri);
+    let port = uri::scheme(uri).map(|(scheme, _)| scheme.default_port());
     let addresses = table.list(&keys::ADDRESSES, |text| Address::parse(text, port)).unwrap_or_default();
     let mut unique: Vec<Address> = Vec::new();
     for Located { at, value } in addresses {
@@ -96,7 +96,7 @@ fn retries(table: &Table<'_>, verb: Verb, profile: Profile) -> u32 {
 }
 
 fn tls(table: &Table<'_>, uri: &str, profile: Profile) -> OriginTls {
-    if uri.starts_with("http://") {
+    if uri::scheme(uri).is_some_and(|(scheme, _)| scheme == Scheme::Http) {
         for key in [&keys::CA_FILE, &keys::SERVER_NAME] {
             if let Some(at) = table.written(key) {
                 let message = format!("'{}' means nothing to an origin without TLS", key.name);

@@ -70,7 +70,7 @@ fn requests(plan: &Plan, asked: &Asked) -> Vec<Request> {
     let (schemes, authority, target) = match asked.url.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-            (vec![scheme == "https"], authority, target)
+            (vec![scheme.eq_ignore_ascii_case("https")], authority, target)
         }
         None => (vec![false, true], asked.host.as_deref().unwrap_or(NO_HOST), asked.url.as_str()),
     };

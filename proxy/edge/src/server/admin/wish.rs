@@ -215,7 +215,7 @@ impl Fields<'_> {
     fn asked(&self) -> Result<Asked, BadField> {
         let url = self.needed("url")?;
         let is_path = url.starts_with('/');
-        if !is_path && !url.starts_with("http://") && !url.starts_with("https://") {
+        if !is_path && crate::config::scheme(&url).is_none() {
             return Err(BadField::new("url", "begins with http://, https:// or /"));
         }
         if url.len() > PATH_BYTES || url.bytes().any(|byte| byte <= b' ' || byte == 127 || byte == b'#') {
