@@ -41,6 +41,7 @@ rules! {
     INCOMPLETE_PAIR "incomplete-pair" "Two keys that only make sense together, and one is missing.";
     UNMAPPED_VARIABLE "unmapped-variable" "The URI has a `{name}` that is neither a path variable nor mapped.";
     UNDEFINED_STAGE_VARIABLE "undefined-stage-variable" "A stage does not define a variable that an integration uses: error under `edge`, warning under `aws`.";
+    UNUSED_STAGE_VARIABLE "unused-stage-variable" "A stage defines a variable that nothing uses (a warning).";
     BAD_MAPPING "bad-mapping" "A parameter mapping that cannot be understood, or is not served.";
     BAD_URI "bad-uri" "The URI of an integration is none for `http` or `https`, or is none with a stage's variables in it. A `${…}` that nothing is put in for is a warning.";
     UNKEYED_PARAMETER "unkeyed-parameter" "A cached method passes on what is not in its cache key, so callers could get each other's answers: error under `edge`, warning under `aws`. `cache_key_parameters = []`, written out, says that it is meant.";

@@ -29,7 +29,8 @@ pub(super) fn read(stage: &Table<'_>) -> BTreeMap<String, String> {
     variables
 }
 
-/// Every variable that an integration uses is defined, and every URI is one with the stage's values in it.
+/// Every variable that an integration uses is defined, every URI is one with the stage's values in it, and no variable is
+/// there for nothing.
 pub(super) fn check(
     stage: &Table<'_>,
     name: &StageName,
@@ -37,13 +38,8 @@ pub(super) fn check(
     methods: &[MethodDraft],
     profile: Profile,
 ) {
-    for (method, origin) in methods.iter().filter_map(|m| Some((m, m.origin.as_ref()?))) {
-        let mapped = origin.parameters.iter().filter_map(|p| match &p.source {
-            Expression::StageVariable(name) => Some(&**name),
-            _ => None,
-        });
-        let used: BTreeSet<&str> = origin.template.stage_variables().chain(mapped).collect();
-        let undefined: Vec<&str> = used.into_iter().filter(|v| !variables.contains_key(*v)).collect();
+    for (method, origin) in origins(methods) {
+        let undefined: Vec<&str> = used(origin).into_iter().filter(|v| !variables.contains_key(*v)).collect();
         for variable in &undefined {
             let message =
                 format!("stage '{name}' does not define '{variable}', which {} {} uses", method.verb, method.path);
@@ -52,6 +48,32 @@ pub(super) fn check(
         }
         if undefined.is_empty() && origin.template.stage_variables().next().is_some() {
             check_uri(stage, name, variables, origin);
+        }
+    }
+    check_use(stage, variables, methods);
+}
+
+fn origins(methods: &[MethodDraft]) -> impl Iterator<Item = (&MethodDraft, &Origin)> {
+    methods.iter().filter_map(|m| Some((m, m.origin.as_ref()?)))
+}
+
+/// The variables that an integration uses, in its URI and in what is mapped.
+fn used(origin: &Origin) -> BTreeSet<&str> {
+    let mapped = origin.parameters.iter().filter_map(|p| match &p.source {
+        Expression::StageVariable(name) => Some(&**name),
+        _ => None,
+    });
+    origin.template.stage_variables().chain(mapped).collect()
+}
+
+/// A warning only: a variable may be there before what will use it.
+fn check_use(stage: &Table<'_>, variables: &BTreeMap<String, String>, methods: &[MethodDraft]) {
+    let used: BTreeSet<&str> = origins(methods).flat_map(|(_, origin)| used(origin)).collect();
+    for (name, _) in stage.texts(&keys::VARIABLES) {
+        if variables.contains_key(name.value) && !used.contains(name.value) {
+            let message = format!("nothing uses '{}'", name.value);
+            let help = format!("write ${{stageVariables.{}}} in a URI, or remove it", name.value);
+            stage.report().warning(&rules::UNUSED_STAGE_VARIABLE, name.at, message, help);
         }
     }
 }

@@ -81,6 +81,23 @@ pub(super) const STAGES: &[Case] = &[
             [api.stage.p] # <-
         "#,
     ),
+    warning(
+        "unused-stage-variable",
+        r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/"
+            [api.resource.method.GET.integration]
+            type = "HTTP_PROXY"
+            uri = "http://${stageVariables.host}/"
+            request_parameters = { "integration.request.header.X-V" = "stageVariables.mapped" }
+            [api.stage.p.variables]
+            host = "origin.internal"
+            mapped = "1"
+            hots = "origin.internal" # <-
+        "#,
+    ),
     strict(
         "no-effect",
         mock!(
