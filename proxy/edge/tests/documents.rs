@@ -1,10 +1,10 @@
 //! The documents say what is so: links lead somewhere, tests that are named exist, every dependency has its line.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use toml::{Table, Value};
 
@@ -15,6 +15,29 @@ fn links_lead_somewhere() {
         let lost: Vec<_> = links(&text).into_iter().filter(|to| !directory.join(to).exists()).collect();
         assert!(lost.is_empty(), "{}: nothing at {lost:?}", page.display());
     }
+}
+
+/// The package has the documents in places of its own.
+#[test]
+fn links_lead_somewhere_in_the_package_too() {
+    let assets = assets();
+    let packaged: BTreeSet<&Path> = assets.iter().map(|(_, to)| to.as_path()).collect();
+    let pages: Vec<_> = assets.iter().filter(|(_, to)| to.extension().is_some_and(|e| e == "md")).collect();
+    assert!(pages.iter().any(|(_, to)| to.ends_with("docs/operations.md")));
+    for (from, to) in pages {
+        let text = read_to_string(from).unwrap();
+        let lead = |link: &&str| packaged.contains(plain(&to.parent().unwrap().join(link)).as_path());
+        let lost: Vec<_> = links(&text).into_iter().filter(|link| !lead(link)).collect();
+        assert!(lost.is_empty(), "{}: the package has nothing at {lost:?}", to.display());
+    }
+}
+
+/// Editors look for the schema where the configuration's first line says.
+#[test]
+fn the_schema_lies_beside_the_configuration() {
+    let first = read_to_string(root().join("config/sluice.toml")).unwrap().lines().next().unwrap().to_owned();
+    let schema = Path::new("etc/sluice").join(first.strip_prefix("#:schema ").unwrap());
+    assert!(assets().iter().any(|(_, to)| *to == plain(&schema)), "no {}", schema.display());
 }
 
 /// Files of the repository that stand in backquotes by their whole path.
@@ -65,6 +88,39 @@ fn links(page: &str) -> Vec<&str> {
     let targets = page.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
     let files = targets.filter(|target| !target.contains("://")).filter_map(|target| target.split('#').next());
     files.filter(|file| !file.is_empty()).collect()
+}
+
+/// Each file of the package: where it comes from, and where it is installed.
+fn assets() -> Vec<(PathBuf, PathBuf)> {
+    let manifest = manifest("proxy/edge");
+    let package = manifest["package"]["metadata"]["deb"]["assets"].as_array().unwrap();
+    package
+        .iter()
+        .flat_map(|asset| sources(asset[0].as_str().unwrap(), Path::new(asset[1].as_str().unwrap())))
+        .collect()
+}
+
+/// What one line stands for: a file, or all of one kind in a directory.
+fn sources(from: &str, to: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
+    if !from.ends_with("*.md") {
+        return vec![(from, to.to_owned())];
+    }
+    let list = std::fs::read_dir(from.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let pages = list.filter(|path| path.extension().is_some_and(|e| e == "md"));
+    pages.map(|page| (page.clone(), to.join(page.file_name().unwrap()))).collect()
+}
+
+/// A path without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut plain, part| {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => assert!(plain.pop(), "{} leads out", path.display()),
+            part => plain.push(part),
+        }
+        plain
+    })
 }
 
 fn files(page: &str) -> Vec<&str> {
