@@ -103,6 +103,10 @@ deb: needs ## A Debian package, under target/debian
 deb-test: deb ## Install that package here, start it once as its user, ask it, remove it (needs root)
 	.ci/deb-test "$$(ls -t $(TARGET)/debian/sluice_*.deb | head -1)"
 
+.PHONY: systemd-test
+systemd-test: deb ## Boot a systemd in a container and have that package installed, run, reloaded, upgraded, stopped and removed (needs root)
+	.ci/systemd-test "$$(ls -t $(TARGET)/debian/sluice_*.deb | head -1)"
+
 .PHONY: image
 image: ## A container image, with podman, buildah or docker
 	@for tool in podman buildah docker; do \
