@@ -9,7 +9,8 @@
 //! compares two numbers, and asks predicates only when there is a ban that the entry has not been asked about yet. Fetches
 //! under way hold a [`Birth`]: as long as one is older than a ban, the ban stays, so what it brings is refused.
 //!
-//! Hard is gone at once. Soft is expired at once: it may be served stale while a fresh answer is fetched.
+//! Hard is gone at once. Soft is expired at once: it may be served stale while a fresh answer is fetched. What a fetch
+//! brings that began before either is not stored.
 
 mod ban;
 mod bans;

@@ -136,7 +136,8 @@ impl MemoryTier {
 
     fn keep_up(&self, entry: &Arc<Entry>, began: Epoch) {
         // Should it not fit, it is read from below again.
-        let _served_either_way = self.insert(Arc::clone(entry), began);
+        // A marker that a soft purge has expired still leads to answers.
+        let _served_either_way = self.put(Arc::clone(entry), began, |coverage| coverage != Coverage::Gone);
     }
 
     /// Whether something lies under a key, without counting as a look-up.
@@ -149,8 +150,13 @@ impl MemoryTier {
     /// [`Birth`](crate::Birth) is held until this returns.
     ///
     /// # Errors
-    /// It is too large, a flush has come between or is not over, or a purge has come between that covers it.
+    /// It is too large, a flush has come between or is not over, or a purge has come between that covers it: a soft one
+    /// as well, for what was stored since then is newer.
     pub fn insert(&self, entry: Arc<Entry>, began: Epoch) -> Result<(), NotStored> {
+        self.put(entry, began, |coverage| coverage == Coverage::Clear)
+    }
+
+    fn put(&self, entry: Arc<Entry>, began: Epoch, allows: impl Fn(Coverage) -> bool) -> Result<(), NotStored> {
         let live = self.live.load();
         if !live.holds(&entry) {
             return Err(NotStored::TooLarge);
@@ -161,11 +167,18 @@ impl MemoryTier {
         if !self.fits_beside_flushed(&live, &entry) {
             return Err(NotStored::Flushing);
         }
-        if self.bans.judge(&entry) == Coverage::Gone {
+        if !allows(self.bans.judge(&entry)) {
             return Err(NotStored::Purged);
         }
         live.insert(self.stored(&entry).ok_or(NotStored::TooLarge)?);
-        self.purge_late(&live, &entry)
+        // A ban that came while the entry was put in has perhaps been looked for before it was there.
+        match allows(self.bans.judge(&entry)) {
+            true => Ok(()),
+            false => {
+                live.purge(entry.key());
+                Err(NotStored::Purged)
+            }
+        }
     }
 
     fn stored(&self, entry: &Arc<Entry>) -> Option<Stored> {
@@ -193,15 +206,6 @@ impl MemoryTier {
         let (asked, expired) = entry.judged().read();
         sealed.judged().raise(asked, expired);
         Some((Arc::new(entry), coverage))
-    }
-
-    /// A ban that came while the entry was put in has perhaps been looked for before it was there.
-    fn purge_late(&self, live: &Generation, entry: &Entry) -> Result<(), NotStored> {
-        if self.bans.judge(entry) != Coverage::Gone {
-            return Ok(());
-        }
-        live.purge(entry.key());
-        Err(NotStored::Purged)
     }
 
     /// Forgets what is stored under a key; tells whether anything was.

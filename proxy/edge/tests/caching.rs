@@ -23,11 +23,12 @@ method.ANY.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/plain/{pr
 [[api.resource]]
 path = "/keyed/{id}"
 method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/keyed/{id}" }
-method.POST.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/keyed/{id}" }
+method.POST.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/keyed/{id}", request_parameters = { "integration.request.header.X-Who" = "method.request.body.who" } }
 method.HEAD.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/keyed/{id}" }
 [[api.resource]]
 path = "/all-the-same/{id}"
 method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/same/{id}" }
+method.POST.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/same/{id}" }
 [[api.resource]]
 path = "/never/{id}"
 method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/never/{id}" }
@@ -48,7 +49,10 @@ cache_cluster_size = "16 MiB"
 cache_key_parameters = ["path.id", "query.view", "header.X-Tenant"]
 [api.stage.prod.method."POST /keyed/{id}"]
 caching_enabled = true
-cache_key_parameters = ["path.id"]
+cache_key_parameters = ["path.id", "integration.request.header.X-Who"]
+[api.stage.prod.method."POST /all-the-same/{id}"]
+caching_enabled = true
+cache_key_parameters = []
 [api.stage.prod.method."HEAD /keyed/{id}"]
 caching_enabled = true
 cache_key_parameters = ["path.id"]
@@ -254,6 +258,28 @@ fn other_verbs_are_cached_by_name_only() {
     assert_ne!(post("/plain/1"), post("/plain/1"), "a stage's default is for GET");
     assert_eq!(post("/keyed/1"), post("/keyed/1"));
     assert_ne!(post("/keyed/1"), gateway.get("/keyed/1").text(), "verbs are kept apart");
+}
+
+/// Whatever the method's settings say: one caller's body would decide what another gets.
+#[test]
+fn a_body_that_the_key_does_not_know_keeps_every_verb_out() {
+    let origin = counting("", 200);
+    for (top, target, is_shared) in
+        [("", "/all-the-same/1", false), ("", "/keyed/1", false), ("profile = \"aws\"", "/all-the-same/1", true)]
+    {
+        let gateway = gateway(&origin, top);
+        let post = |body: &str| {
+            let mut client = gateway.connect();
+            client.request("POST", target, &format!("Content-Length: {}\r\n", body.len())).send(body).read()
+        };
+        let (alice, bob) = (post(r#"{"who":"alice"}"#), post(r#"{"who":"bob"}"#));
+        assert_eq!(alice.text() == bob.text(), is_shared, "{top} {target}");
+    }
+    let gateway = gateway(&origin, "");
+    let kept_out = gateway.connect().request("POST", "/all-the-same/1", "Content-Length: 1\r\n").send("x").read();
+    assert_eq!(kept_out.field("cache-status"), Some("Sluice; fwd=bypass; detail=body"));
+    let empty = || gateway.connect().request("POST", "/all-the-same/1", "Content-Length: 0\r\n").read();
+    assert_eq!(empty().text(), empty().text(), "none is known");
 }
 
 #[test]

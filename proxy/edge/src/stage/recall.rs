@@ -87,7 +87,7 @@ fn denied(exchange: &mut Exchange<'_>) -> Flow {
 
 fn look_up(exchange: &mut Exchange<'_>, context: &mut Context<'_>, method: &Cached<'_>) -> Flow {
     let Cached { cache, rule, verb, .. } = *method;
-    if let Some(verdict) = kept_out(rule, &exchange.head, verb) {
+    if let Some(verdict) = kept_out(rule, &exchange.head) {
         return forward(exchange, rule, verdict);
     }
     if rule.needs_body && exchange.lacks_body() {
@@ -235,7 +235,7 @@ pub fn key<'k>(
 }
 
 /// Why neither the answer may come from the cache nor go into it.
-fn kept_out(rule: &CachePlan, head: &Head<'_>, verb: Verb) -> Option<Verdict> {
+fn kept_out(rule: &CachePlan, head: &Head<'_>) -> Option<Verdict> {
     // Under RFC 9111 the origin says whom an answer is for.
     if !rule.stores_authorized
         && rule.origin.is_none()
@@ -248,8 +248,8 @@ fn kept_out(rule: &CachePlan, head: &Head<'_>, verb: Verb) -> Option<Verdict> {
     if says_nothing && !rule.is_aws() && head.has(FieldKind::Cookie) {
         return Some(Verdict::UnkeyedCookie);
     }
-    let means_nothing = head.has_body && !rule.needs_body && matches!(verb, Verb::Get | Verb::Head);
-    (means_nothing && !rule.is_aws()).then_some(Verdict::UnkeyedBody)
+    let has_unkeyed_body = head.has_body && !rule.needs_body;
+    (has_unkeyed_body && !rule.is_aws()).then_some(Verdict::UnkeyedBody)
 }
 
 fn forward(exchange: &mut Exchange<'_>, rule: &CachePlan, verdict: Verdict) -> Flow {
@@ -277,19 +277,20 @@ mod tests {
     fn a_cookie_is_kept_out_unless_the_key_was_stated() {
         let cookie = [(&b"Cookie"[..], &b"s=1"[..])];
         let head = Head::flat(Version::Http11, b"GET", b"/a", b"a", cookie.into_iter()).unwrap();
-        assert_eq!(kept_out(&rule(Profile::Edge), &head, Verb::Get), Some(Verdict::UnkeyedCookie));
+        assert_eq!(kept_out(&rule(Profile::Edge), &head), Some(Verdict::UnkeyedCookie));
         let stated = CachePlan { rule: KeyRule::Parameters(Vec::new()), ..rule(Profile::Edge) };
-        assert_eq!(kept_out(&stated, &head, Verb::Get), None);
+        assert_eq!(kept_out(&stated, &head), None);
     }
 
     #[test]
-    fn a_get_with_a_body_is_kept_out_of_the_edges_cache() {
+    fn a_body_that_the_key_does_not_know_is_kept_out_of_the_edges_cache() {
         let mut head = Head::flat(Version::Http11, b"GET", b"/a", b"a", std::iter::empty()).unwrap();
-        assert_eq!(kept_out(&rule(Profile::Edge), &head, Verb::Get), None);
+        assert_eq!(kept_out(&rule(Profile::Edge), &head), None);
         head.has_body = true;
-        assert_eq!(kept_out(&rule(Profile::Edge), &head, Verb::Get), Some(Verdict::UnkeyedBody));
-        assert_eq!(kept_out(&rule(Profile::Edge), &head, Verb::Post), None, "whoever caches POST has asked for it");
-        assert_eq!(kept_out(&rule(Profile::Aws), &head, Verb::Get), None);
+        assert_eq!(kept_out(&rule(Profile::Edge), &head), Some(Verdict::UnkeyedBody));
+        let keyed = CachePlan { needs_body: true, ..rule(Profile::Edge) };
+        assert_eq!(kept_out(&keyed, &head), None, "the key knows of it");
+        assert_eq!(kept_out(&rule(Profile::Aws), &head), None);
     }
 
     fn rule(profile: Profile) -> CachePlan {

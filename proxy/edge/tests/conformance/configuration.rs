@@ -122,7 +122,7 @@ cache_ttl = "1s"
 cache_key_parameters = ["path.x", "header.X-Tenant"]
 [api.stage.prod.method."POST /keyed/{x}"]
 caching_enabled = true
-cache_key_parameters = ["path.x"]
+cache_key_parameters = []
 
 [[api]]
 id = "aws"

@@ -1,11 +1,11 @@
 //! Does the cache key tell apart what the origin tells apart?
 //!
-//! What is surely read is compared: the path variables in the URI, and what is mapped by name. Other query parameters and
-//! headers are passed on unseen, and cannot be judged here.
+//! What is surely read is compared: the path variables in the URI, what is mapped by name, and the body of a verb that
+//! is there to carry one. Other query parameters and headers are passed on unseen, and cannot be judged here.
 
 use std::collections::BTreeSet;
 
-use sluice_api::{KeyParameter, KeySource, Profile, ResourcePath};
+use sluice_api::{KeyParameter, KeySource, Profile, ResourcePath, Verb};
 use sluice_mapping::{Expression, Location};
 
 use super::api::MethodDraft;
@@ -72,15 +72,16 @@ pub(super) fn check(
     let missing = |keyed: &dyn Fn(&Read) -> bool| -> BTreeSet<KeyParameter> {
         read_by(origin).into_iter().filter(|read| !keyed(read)).map(|read| read.key).collect()
     };
+    let body = carries_body(method.verb);
     let missing = match (parameters, profile) {
         (Some([]), _) => return,
         (Some(key), _) => missing(&|read| read.is_in(key)),
-        (None, Profile::Aws) => return unkeyed_as_aws(&name, origin, at, report),
+        (None, Profile::Aws) => return unkeyed_as_aws(&name, origin, body, at, report),
         // The path and the full query are the key.
         (None, Profile::Edge) => missing(&|read| read.is_in_path_or_query()),
     };
+    let missing: Vec<_> = missing.into_iter().collect();
     if !missing.is_empty() {
-        let missing: Vec<_> = missing.into_iter().collect();
         let message = format!("{name} passes on {}, and its cache key leaves it out", list(&missing));
         let what = match parameters {
             Some(_) => format!("add {} to cache_key_parameters", quoted(&missing)),
@@ -93,14 +94,31 @@ pub(super) fn check(
         };
         let help = format!("{what}, or write [] if all requests get the same");
         report.strict(profile, &rules::UNKEYED_PARAMETER, at, message, help);
+    } else if body && !parameters.is_some_and(|key| knows_body(key, origin)) {
+        let message = format!("{name} passes on the body, and its cache key leaves it out");
+        let help = "map what counts of it (method.request.body) in the integration's request_parameters, and name that in \
+                    cache_key_parameters; or write [] if it counts for nothing";
+        report.strict(profile, &rules::UNKEYED_PARAMETER, at, message, help);
     }
 }
 
+/// A request of this verb says in its body what is asked for.
+const fn carries_body(verb: Verb) -> bool {
+    matches!(verb, Verb::Post | Verb::Put | Verb::Patch)
+}
+
+/// Something of the key is made of the body.
+fn knows_body(key: &[KeyParameter], origin: &Origin) -> bool {
+    let source = |p: &KeyParameter| location(p.source).and_then(|location| origin.source(location, &p.name));
+    key.iter().filter_map(source).any(Expression::needs_body)
+}
+
 /// AWS keys on the method alone where no parameters are named.
-fn unkeyed_as_aws(name: &str, origin: &Origin, at: Mark, report: &Report<'_>) {
+fn unkeyed_as_aws(name: &str, origin: &Origin, body: bool, at: Mark, report: &Report<'_>) {
     let read: BTreeSet<_> = read_by(origin).into_iter().map(|read| read.key).collect();
     let read: Vec<_> = read.into_iter().collect();
     let what = if read.is_empty() { "the query string".into() } else { list(&read) };
+    let what = if body { format!("{what} or the body") } else { what };
     let message = format!("{name} has no cache key parameters: whatever {what} is, all requests get the same answer");
     let help = "name cache_key_parameters, or write [] if that is meant";
     report.warning(&rules::UNKEYED_PARAMETER, at, message, help);

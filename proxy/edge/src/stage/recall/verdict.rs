@@ -42,7 +42,7 @@ pub enum Verdict {
     Method,
     /// Kept out: an `Authorization` that is not in the key would make one caller's answer another's.
     UnkeyedAuthorization,
-    /// Kept out: a GET or HEAD with a body, which is not in the key and which the origin may answer by.
+    /// Kept out: a body, which is not in the key and which the origin may answer by.
     UnkeyedBody,
     /// Kept out: a `Cookie`, by which the origin may tell one caller from another, and nobody said what the key is.
     UnkeyedCookie,

@@ -16,7 +16,71 @@ macro_rules! any {
     };
 }
 
+/// A cached POST, whose integration reads a field of the body by name, and its settings.
+macro_rules! post {
+    ($rest:literal) => {
+        concat!(
+            "[[api]]\nid = \"a\"\n[[api.resource]]\npath = \"/x\"\n",
+            "[api.resource.method.POST.integration]\ntype = \"HTTP_PROXY\"\nuri = \"http://x/\"\n",
+            "request_parameters = { \"integration.request.header.X-T\" = \"method.request.body.t\" }\n",
+            "[api.stage.p]\ncache_cluster_enabled = true\n",
+            $rest
+        )
+    };
+}
+
 pub(super) const KEYS: &[Case] = &[
+    strict(
+        "unkeyed-parameter",
+        r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/x"
+            method.POST.integration = { type = "HTTP_PROXY", uri = "http://x/" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."POST /x"] # <-
+            caching_enabled = true
+            cache_key_parameters = ["query.view"]
+        "#,
+    ),
+    Case {
+        rule: "unkeyed-parameter",
+        edge: Some(Error),
+        aws: Some(Warning),
+        text: r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/x"
+            method.PUT.integration = { type = "HTTP_PROXY", uri = "http://x/" }
+            method.DELETE.integration = { type = "HTTP_PROXY", uri = "http://x/" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."PUT /x"] # <-
+            caching_enabled = true
+            [api.stage.p.method."DELETE /x"]
+            caching_enabled = true
+            cache_key_parameters = ["query.view"]
+        "#,
+    },
+    strict("unkeyed-parameter", post!("[api.stage.p.method.\"POST /x\"] # <-\ncaching_enabled = true")),
+    Case {
+        rule: "unkeyed-parameter",
+        edge: None,
+        aws: None,
+        text: post!(
+            "[api.stage.p.method.\"POST /x\"]\ncaching_enabled = true\n\
+             cache_key_parameters = [\"integration.request.header.X-T\"]"
+        ),
+    },
+    Case {
+        rule: "unkeyed-parameter",
+        edge: None,
+        aws: None,
+        text: post!("[api.stage.p.method.\"POST /x\"]\ncaching_enabled = true\ncache_key_parameters = []"),
+    },
     strict(
         "unkeyed-parameter",
         r#"
