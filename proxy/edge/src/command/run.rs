@@ -222,10 +222,10 @@ impl Signals {
         let gateway = self.gateway.clone();
         let launch = move || match gateway.launcher.launch(&gateway) {
             Ok(pid) => tracing::info!(pid, "the next process serves"),
-            Err(error) => tracing::error!(%error, "no upgrade"),
+            Err(error) => tracing::error!(%error, "the upgrade failed; this process goes on serving"),
         };
         if let Err(error) = std::thread::Builder::new().name("launch".into()).spawn(launch) {
-            tracing::error!(%error, "no upgrade");
+            tracing::error!(%error, "no thread to start the next process from; this process goes on serving");
         }
     }
 }

@@ -188,7 +188,7 @@ impl Gateway {
                 heir.settle(self);
             }
             Err(error) => {
-                tracing::error!(%error, "nothing is taken over");
+                tracing::error!(%error, "the process before hands nothing over and goes on serving; this one ends");
                 std::process::exit(1);
             }
         }

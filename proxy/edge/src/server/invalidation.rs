@@ -24,7 +24,7 @@ pub(super) async fn after(trip: &Trip, started: &Started) {
     // A tier on disk has to take note of it, which may take a moment.
     let done = tokio::task::spawn_blocking(move || admin::invalidate(&gateway, &plan, uris, &by));
     if done.await.is_err() {
-        tracing::warn!("an invalidation broke off");
+        tracing::warn!("an invalidation after an unsafe request broke off: what is stored for its URI may be old");
     }
 }
 

@@ -50,7 +50,9 @@ impl Watch {
                 let _ = hint.try_send(());
             }
         });
-        let watcher = watcher.map_err(|error| tracing::warn!(%error, "files are looked at now and then only")).ok();
+        let watcher = watcher
+            .map_err(|error| tracing::warn!(%error, "the system tells of no changes: files are looked at every 15 s"))
+            .ok();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (seen, directories) = (look_at(&files), BTreeSet::new());

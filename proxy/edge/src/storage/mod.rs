@@ -135,7 +135,7 @@ impl Storage {
             Some(Ok(seal)) => MemoryTier::sealed(seal, bans, capacity, object_limit),
             // Without randomness nothing is kept rather than kept in the clear.
             Some(Err(error)) => {
-                tracing::error!(%error, "a cache keeps nothing");
+                tracing::error!(%error, "no random bytes for a key: a cache keeps nothing until a restart");
                 MemoryTier::under(bans, 0, 0)
             }
             None => MemoryTier::under(bans, capacity, object_limit),

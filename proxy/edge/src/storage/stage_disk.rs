@@ -63,9 +63,12 @@ impl StageDisk {
         }
         let kept = space.bans();
         if bans.adopt(kept.iter().map(|(ban, _)| ban.as_slice())).is_err() {
-            tracing::error!(space = space.name(), "its bans cannot be read: all that it holds is dropped");
+            tracing::error!(
+                space = space.name(),
+                "the purges of a disk cache cannot be read: all that it holds is dropped"
+            );
             if let Err(error) = space.flush().wait() {
-                tracing::error!(%error, space = space.name(), "it is not used");
+                tracing::error!(%error, space = space.name(), "what a disk cache holds cannot be dropped: it is not used");
                 return;
             }
         }

@@ -75,7 +75,7 @@ impl Compiler<'_> {
         let uri = match UriTemplate::compile(&http.uri, &stage.variables, value) {
             Ok(uri) => uri,
             Err(error) => {
-                tracing::warn!(api = %api.id, stage = %stage.name, uri = %http.uri, %error, "its requests get 500");
+                tracing::warn!(api = %api.id, stage = %stage.name, uri = %http.uri, %error, "no URI under this stage's variables: its requests get 500");
                 return Ok(IntegrationPlan::Unbuildable);
             }
         };

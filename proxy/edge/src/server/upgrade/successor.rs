@@ -59,7 +59,7 @@ fn make_directory(socket: &Path) -> io::Result<()> {
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) {
     if let Err(error) = thread::Builder::new().name(name.into()).spawn(run) {
-        tracing::error!(%error, "no upgrade is possible");
+        tracing::error!(%error, "no thread for upgrades: none is possible until a restart");
     }
 }
 
@@ -70,7 +70,7 @@ fn welcome(stream: UnixStream, gateway: &Arc<Gateway>) {
     let gateway = gateway.clone();
     start("upgrade-caller", move || {
         if let Err(error) = serve(stream, &gateway) {
-            tracing::error!(%error, "no upgrade");
+            tracing::error!(%error, "a talk over the upgrade socket broke off");
         }
         gateway.life.end_talk();
     });
