@@ -14,29 +14,12 @@ mod late;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use serde_json::{Value, json};
+use support::front::{proxied, shop};
 use support::{Answer, Gateway, Recorder, eventually};
 
 use admin::Admin;
 
-const PURGING: &str = r#"
-@TOP@
-[admin]
-address = "unix:@DIR@/admin.sock"
-[[listener]]
-address = "@LISTEN@"
-default_api = "shop"
-default_stage = "prod"
-[[api]]
-id = "shop"
-[[api.resource]]
-path = "/pets/{id}"
-method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/pets/{id}" }
-[[api.resource]]
-path = "/any/{proxy+}"
-method.ANY.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/any/{proxy}" }
-[[api.resource]]
-path = "/keyed/{id}"
-method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/keyed/{id}" }
+const STAGES: &str = r#"
 [api.stage.prod]
 cache_cluster_enabled = true
 cache_cluster_size = "16 MiB"
@@ -46,7 +29,13 @@ cache_key_parameters = ["path.id", "header.X-Tenant"]
 "#;
 
 fn gateway(origin: &Recorder, top: &str) -> Gateway {
-    Gateway::start(&PURGING.replace("@TOP@", top).replace("@ORIGIN@", &origin.address().to_string()))
+    Gateway::start(&configuration(origin, top))
+}
+
+fn configuration(origin: &Recorder, top: &str) -> String {
+    let resources = [("GET", "/pets/{id}"), ("ANY", "/any/{proxy+}"), ("GET", "/keyed/{id}")];
+    let resources: String = resources.iter().map(|(verb, path)| proxied(verb, path, "")).collect();
+    shop(top, &(resources + STAGES)).replace("@ORIGIN@", &origin.address().to_string())
 }
 
 /// Tags an answer with what its path ends with, and tells its number.

@@ -11,6 +11,7 @@ mod variants;
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use support::front::{proxied, shop};
 use support::{Answer, Gateway, Recorder, Response, eventually};
 
 const CONFIGURATION: &str = r#"
@@ -65,6 +66,13 @@ fn gateway(origin: &Recorder) -> Gateway {
 fn counting(lines: &'static str) -> Recorder {
     let count = AtomicUsize::new(0);
     Recorder::start(move |_| Answer::status(200, lines, format!("answer {}", count.fetch_add(1, SeqCst))))
+}
+
+/// Another gateway, which passes all on and has these lines of its stage and, before all, of the node.
+fn passing(origin: &Recorder, top: &str, stage: &str) -> Gateway {
+    let stage = format!("[api.stage.prod]\ncache_cluster_enabled = true\n{stage}\n");
+    let text = shop(top, &(proxied("ANY", "/{proxy+}", ", retries = 0") + &stage));
+    Gateway::start(&text.replace("@ORIGIN@", &origin.address().to_string()))
 }
 
 fn says(response: &Response) -> &str {

@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, reason = "each test file is a program")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "upgrade/disk.rs"]
+mod disk;
 #[path = "upgrade/failing.rs"]
 mod failing;
 #[path = "upgrade/impostors.rs"]

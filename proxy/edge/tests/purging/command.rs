@@ -142,10 +142,8 @@ fn the_token_is_shown() {
     let origin = tagging();
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("token"), "s3cret\n").unwrap();
-    let configuration = super::PURGING
-        .replace("@TOP@", "")
-        .replace("admin.sock\"", "admin.sock\"\ntoken_file = \"token\"")
-        .replace("@ORIGIN@", &origin.address().to_string());
+    let configuration = super::configuration(&origin, "");
+    let configuration = configuration.replace("admin.sock\"", "admin.sock\"\ntoken_file = \"token\"");
     let gateway = Gateway::start_in(directory, &configuration);
     let admin = Admin::of(&gateway);
     assert_eq!(admin.get("/sluice/cache").0, 401);

@@ -7,25 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use super::says;
 use super::support::{Answer, Gate, Gateway, Recorder, admin, eventually};
 
-const STALE: &str = r#"
-[admin]
-address = "unix:@DIR@/admin.sock"
-[[listener]]
-address = "@LISTEN@"
-default_api = "a"
-default_stage = "prod"
-[[api]]
-id = "a"
-[[api.resource]]
-path = "/{proxy+}"
-method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/{proxy}", retries = 0 }
-[api.stage.prod]
-cache_cluster_enabled = true
-cache_cluster_size = "16 MiB"
-"#;
-
 fn gateway(origin: &Recorder, keys: &str) -> Gateway {
-    Gateway::start(&format!("{}{keys}\n", STALE.replace("@ORIGIN@", &origin.address().to_string())))
+    super::passing(origin, "", &format!("cache_cluster_size = \"16 MiB\"\n{keys}"))
 }
 
 /// Answers `old` once, then what it is told to.

@@ -5,22 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use super::says;
 use super::support::{Answer, Gateway, Recorder, admin, eventually};
 
-const VARIANTS: &str = r#"
-[admin]
-address = "unix:@DIR@/admin.sock"
-@DISK@
-[[listener]]
-address = "@LISTEN@"
-default_api = "a"
-default_stage = "prod"
-[[api]]
-id = "a"
-[[api.resource]]
-path = "/{proxy+}"
-method.ANY.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/{proxy}", retries = 0 }
-[api.stage.prod]
-cache_cluster_enabled = true
-@SIZE@
+const METHOD: &str = r#"
 [api.stage.prod.method."ANY /{proxy+}"]
 caching_enabled = true
 cache_mode = "rfc9111"
@@ -60,9 +45,8 @@ impl Rig {
             Some(_) => "cache_cluster_size = \"128 MiB\"\ncache_memory = \"2 MiB\"",
             None => "cache_cluster_size = \"16 MiB\"",
         };
-        let text = VARIANTS.replace("@ORIGIN@", &self.origin.address().to_string());
-        let text = text.replace("@DISK@", disk.as_deref().unwrap_or_default()).replace("@SIZE@", size);
-        let gateway = Gateway::start(&text);
+        let stage = format!("{size}{METHOD}");
+        let gateway = super::passing(&self.origin, disk.as_deref().unwrap_or_default(), &stage);
         if self.disk.is_some() {
             eventually("the disk is ready", || gateway.admin("GET", "/sluice/cache").body.contains("\"good\""));
         }

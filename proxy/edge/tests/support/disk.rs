@@ -4,31 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use super::front::{proxied, shop};
 use super::{Answer, Gateway, Recorder, eventually};
-
-pub const DISK: &str = r#"
-[admin]
-address = "unix:@DIR@/admin.sock"
-[cache.disk]
-directory = "@CACHE@"
-size = "@BUDGET@"
-@MORE@
-[[listener]]
-address = "@LISTEN@"
-default_api = "shop"
-default_stage = "prod"
-[[api]]
-id = "shop"
-[[api.resource]]
-path = "/pets/{id}"
-method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/pets/{id}" }
-[api.stage.prod]
-cache_cluster_enabled = true
-cache_cluster_size = "@SIZE@"
-cache_memory = "1 MiB"
-cache_ttl = "3600s"
-@STAGE@
-"#;
 
 /// An origin that numbers its answers, and a directory that outlives gateways.
 pub struct Rig {
@@ -62,12 +39,15 @@ impl Rig {
     }
 
     pub fn configuration(&self) -> String {
-        DISK.replace("@CACHE@", &self.directory().display().to_string())
-            .replace("@ORIGIN@", &self.origin.address().to_string())
-            .replace("@MORE@", &self.more)
-            .replace("@SIZE@", self.size)
-            .replace("@STAGE@", self.stage)
-            .replace("@BUDGET@", if self.size.ends_with("GB") { "7 GB" } else { "1 GB" })
+        let Self { size, stage, more, .. } = self;
+        let (directory, budget) = (self.directory(), if size.ends_with("GB") { "7 GB" } else { "1 GB" });
+        let disk = format!("[cache.disk]\ndirectory = \"{}\"\nsize = \"{budget}\"\n{more}", directory.display());
+        let stage = format!(
+            "[api.stage.prod]\ncache_cluster_enabled = true\ncache_cluster_size = \"{size}\"\ncache_memory = \"1 MiB\"\n\
+             cache_ttl = \"3600s\"\n{stage}"
+        );
+        let text = shop(&disk, &(proxied("GET", "/pets/{id}", "") + &stage));
+        text.replace("@ORIGIN@", &self.origin.address().to_string())
     }
 
     pub fn directory(&self) -> PathBuf {

@@ -10,6 +10,7 @@ pub mod client;
 pub mod disk;
 pub mod disk_keys;
 pub mod faults;
+pub mod front;
 pub mod gateway;
 pub mod http2;
 pub mod recorder;

@@ -54,6 +54,12 @@ impl Node {
         node
     }
 
+    /// Starts the first process once more, when none is left.
+    pub fn start_again(&mut self) {
+        self.first = Some(self.command(SLUICE.as_ref(), &["run"]).spawn().unwrap());
+        while self.announced() != self.first() {}
+    }
+
     /// Writes the configuration that the next process reads.
     pub fn configure(&self, configuration: &str) {
         let threads = if configuration.contains("threads =") { "" } else { "threads = 1\n" };

@@ -1,0 +1,120 @@
+//! A kill in the middle of an upgrade of a gateway with a disk: nothing that was purged comes back, nothing that was
+//! stored is lost, and the directory is nobody's afterwards.
+
+use crate::node::Node;
+use crate::support::admin::{Samples, Told, ask, send};
+use crate::support::disk::Rig;
+use crate::support::eventually;
+use crate::support::faults::{Held, SYNCING};
+
+const PETS: usize = 8;
+
+/// A node with answers on disk, of which one was purged: its origin, and what there was.
+fn filled(rig: Rig) -> (Rig, Node, Vec<String>) {
+    let node = Node::start(&rig.configuration().replace("@DIR@/", ""));
+    eventually("the disk is ready", || state(&node) == "good");
+    let stored = pets(&node);
+    eventually("all is on disk", || figure(&node, "sluice_cache_disk_entries") >= PETS as f64);
+    assert_eq!(purge(&node, 2).status, 200);
+    (rig, node, stored)
+}
+
+fn admin(node: &Node, path: &str) -> Told {
+    ask(&node.directory().join("admin.sock"), "GET", path)
+}
+
+fn state(node: &Node) -> String {
+    let status: serde_json::Value = serde_json::from_str(&admin(node, "/sluice/cache").body).unwrap();
+    status["disks"][0]["state"].as_str().unwrap_or_default().to_owned()
+}
+
+fn figure(node: &Node, family: &str) -> f64 {
+    Samples::parse(&admin(node, "/metrics").body).sum(family)
+}
+
+fn purge(node: &Node, pet: usize) -> Told {
+    let wish = format!("{{\"tag\":\"{pet}\"}}");
+    send(&node.directory().join("admin.sock"), "POST", "/sluice/cache/purge", &wish)
+}
+
+fn pets(node: &Node) -> Vec<String> {
+    let mut client = node.connect();
+    (0..PETS).map(|pet| client.get(&format!("/pets/{pet}")).text().to_owned()).collect()
+}
+
+/// All is as it was, apart from what was purged.
+fn assert_kept(node: &Node, stored: &[String], purged: &[usize]) {
+    eventually("the disk is nobody else's", || state(node) == "good");
+    let now = pets(node);
+    let changed: Vec<usize> = (0..PETS).filter(|pet| now[*pet] != stored[*pet]).collect();
+    assert_eq!(changed, purged);
+}
+
+/// The old process stands in the middle of giving the disk up, and the new one serves without it.
+fn in_the_middle(node: &Node) -> (Held, u32) {
+    let mut held = Held::at(node.first(), "cache-write", SYNCING);
+    let new = node.upgraded();
+    held.wait();
+    assert_eq!(state(node), "not-open");
+    let told = purge(node, 5);
+    assert!(told.status == 500 && told.body.contains("not open"), "{}", told.body);
+    (held, new)
+}
+
+#[test]
+fn the_old_process_killed_in_the_middle_leaves_the_disk_to_the_new_one() {
+    let (rig, mut node, stored) = filled(Rig::new());
+    let (held, _) = in_the_middle(&node);
+    Node::signal(node.first(), "KILL");
+    drop(held);
+    node.first_ends();
+    // What was purged while nobody had the disk is made up for.
+    assert_kept(&node, &stored, &[2, 5]);
+    assert_eq!(rig.origin.count(), PETS + 2);
+}
+
+#[test]
+fn the_new_process_killed_in_the_middle_leaves_all_to_the_next() {
+    let (_rig, mut node, stored) = filled(Rig::new());
+    let (held, new) = in_the_middle(&node);
+    Node::signal(new, "KILL");
+    drop(held);
+    assert!(node.first_ends().success());
+    node.start_again();
+    // Nobody was told that the other purge would outlive its process.
+    assert_kept(&node, &stored, &[2]);
+}
+
+#[test]
+fn both_killed_in_the_middle_leave_all_to_the_next() {
+    let (_rig, mut node, stored) = filled(Rig::new());
+    let (held, new) = in_the_middle(&node);
+    [new, node.first()].iter().for_each(|pid| Node::signal(*pid, "KILL"));
+    drop(held);
+    node.first_ends();
+    node.start_again();
+    assert_kept(&node, &stored, &[2]);
+}
+
+#[test]
+fn a_new_process_killed_before_it_takes_over_leaves_the_disk_where_it_was() {
+    let mut rig = Rig::new();
+    let mark = rig.cache.path().join("kill");
+    // The command that fetches the key has the process that reads it killed.
+    let script = format!("test -e {} && kill -KILL $PPID; echo {}", mark.display(), crate::support::disk_keys::KEYS[0]);
+    rig.more = format!(
+        "[cache.encryption]\ncurrent = 1\n[[cache.encryption.key]]\nid = 1\ncommand = [\"/bin/sh\", \"-c\", \"{script}\"]\n"
+    );
+    let (rig, node, stored) = filled(rig);
+    std::fs::write(&mark, "").unwrap();
+    let output = node.upgrade();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("before it took over"), "{said}");
+    std::fs::remove_file(&mark).unwrap();
+    assert_eq!(purge(&node, 3).status, 200, "the disk is still the old one's");
+    assert_kept(&node, &stored, &[2, 3]);
+    node.upgraded();
+    eventually("the disk is the new one's", || state(&node) == "good");
+    pets(&node);
+    assert_eq!(rig.origin.count(), PETS + 2);
+}
