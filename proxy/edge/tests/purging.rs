@@ -10,6 +10,8 @@ mod admin;
 mod command;
 #[path = "purging/late.rs"]
 mod late;
+#[path = "purging/stopping.rs"]
+mod stopping;
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
