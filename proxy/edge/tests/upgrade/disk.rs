@@ -50,6 +50,13 @@ fn assert_kept(node: &Node, stored: &[String], purged: &[usize]) {
     assert_eq!(changed, purged);
 }
 
+/// Ends a process that is no child of this one, at once.
+fn kill(pid: u32) {
+    Node::signal(pid, "KILL");
+    // Of one that has ended and is not waited for there is no program any more.
+    eventually("it has ended", || std::fs::read_link(format!("/proc/{pid}/exe")).is_err());
+}
+
 /// The old process stands in the middle of giving the disk up, and the new one serves without it.
 fn in_the_middle(node: &Node) -> (Held, u32) {
     let mut held = Held::at(node.first(), "cache-write", SYNCING);
@@ -64,11 +71,14 @@ fn in_the_middle(node: &Node) -> (Held, u32) {
 #[test]
 fn the_old_process_killed_in_the_middle_leaves_the_disk_to_the_new_one() {
     let (rig, mut node, stored) = filled(Rig::new());
-    let (held, _) = in_the_middle(&node);
+    let (held, new) = in_the_middle(&node);
     Node::signal(node.first(), "KILL");
     drop(held);
     node.first_ends();
-    // What was purged while nobody had the disk is made up for.
+    eventually("the disk is the new one's", || state(&node) == "good");
+    // What was purged while nobody had the disk was made up for on it.
+    kill(new);
+    node.start_again();
     assert_kept(&node, &stored, &[2, 5]);
     assert_eq!(rig.origin.count(), PETS + 2);
 }
@@ -77,7 +87,7 @@ fn the_old_process_killed_in_the_middle_leaves_the_disk_to_the_new_one() {
 fn the_new_process_killed_in_the_middle_leaves_all_to_the_next() {
     let (_rig, mut node, stored) = filled(Rig::new());
     let (held, new) = in_the_middle(&node);
-    Node::signal(new, "KILL");
+    kill(new);
     drop(held);
     assert!(node.first_ends().success());
     node.start_again();
@@ -89,7 +99,8 @@ fn the_new_process_killed_in_the_middle_leaves_all_to_the_next() {
 fn both_killed_in_the_middle_leave_all_to_the_next() {
     let (_rig, mut node, stored) = filled(Rig::new());
     let (held, new) = in_the_middle(&node);
-    [new, node.first()].iter().for_each(|pid| Node::signal(*pid, "KILL"));
+    kill(new);
+    Node::signal(node.first(), "KILL");
     drop(held);
     node.first_ends();
     node.start_again();
