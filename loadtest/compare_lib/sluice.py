@@ -116,6 +116,7 @@ integration = {{ type = "MOCK", body = "{job.options.get("mock", "ok")}" }}
 cache_cluster_enabled = true
 cache_cluster_size = "{"1 GiB" if job.disk else "256 MiB"}"
 {'cache_memory = "4 MiB"' if job.disk else ""}
+{'cache_large_objects = "250 MB"' if job.disk else ""}
 caching_enabled = true
 cache_ttl = "3600s"
 throttling_rate_limit = {NOT_REACHED}

@@ -38,7 +38,8 @@ pub struct Config {
     pub segment_bytes: u32,
     /// How records are read.
     pub reads: Reads,
-    /// Bytes of entries that may wait to be written; more are refused.
+    /// Bytes of entries that may wait to be written; more are refused. It is memory only while they wait: enough for a
+    /// tenth of a second in which a fast disk does nothing.
     pub queue_bytes: usize,
     /// Bytes written at once; there are two buffers of this size.
     pub batch_bytes: usize,
@@ -61,7 +62,7 @@ impl Config {
             capacity,
             segment_bytes: Self::segment_bytes_for(capacity),
             reads: Reads::Buffered,
-            queue_bytes: 64 * MIB as usize,
+            queue_bytes: 128 * MIB as usize,
             batch_bytes: 8 * MIB as usize,
             read_threads: 4,
             read_queue: 1024,

@@ -19,6 +19,10 @@ use crate::record::Codec;
 pub(super) const MARKS_LIMIT: usize = 65_536;
 /// Orders that may wait.
 const ORDERS_LIMIT: usize = 1024;
+/// What an entry that waits takes beside its record, bytes at most: itself, its allocations' rounding, its place here.
+const BESIDE: usize = 512;
+/// Places that an empty queue keeps.
+const KEPT_PLACES: usize = 4096;
 
 /// An entry for the log.
 pub(super) struct Insert {
@@ -102,10 +106,10 @@ impl Queue {
         if state.closed {
             return Err((Full::Closed, insert));
         }
-        if state.bytes > 0 && state.bytes + insert.bytes > self.bytes_limit {
+        if state.bytes > 0 && state.bytes + held(&insert) > self.bytes_limit {
             return Err((Full::Full, insert));
         }
-        state.bytes += insert.bytes;
+        state.bytes += held(&insert);
         insert.sequence = state.next_sequence();
         in_flight.enter(insert.slot);
         self.push(state, Op::Insert(insert));
@@ -139,9 +143,13 @@ impl Queue {
         let mut state = self.state.lock();
         let op = state.ops.pop_front()?;
         match &op {
-            Op::Insert(insert) => state.bytes -= insert.bytes,
+            Op::Insert(insert) => state.bytes -= held(insert),
             Op::Mark(_) => state.marks -= 1,
             Op::Order(_) => state.orders -= 1,
+        }
+        // What a long wait of many small entries has made it is given back.
+        if state.ops.is_empty() && state.ops.capacity() > KEPT_PLACES {
+            state.ops.shrink_to(KEPT_PLACES);
         }
         Some(op)
     }
@@ -185,7 +193,7 @@ impl Queue {
         self.state.lock().sequence
     }
 
-    /// Bytes of entries, and number of marks, that wait.
+    /// Bytes that entries take while they wait, and number of marks.
     pub(super) fn waiting(&self) -> (usize, usize) {
         let state = self.state.lock();
         (state.bytes, state.marks)
@@ -206,4 +214,9 @@ impl State {
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
     }
+}
+
+/// Memory that an entry takes while it waits, bytes.
+const fn held(insert: &Insert) -> usize {
+    insert.bytes + BESIDE
 }

@@ -70,7 +70,7 @@ pub struct Stats {
     pub segment_bytes: u32,
     /// Bytes that the segments may take in all.
     pub capacity: u64,
-    /// Bytes of entries that wait to be written.
+    /// Memory that entries take which wait to be written, bytes.
     pub queue_bytes: usize,
     /// Other things that wait to be written.
     pub queue_marks: usize,

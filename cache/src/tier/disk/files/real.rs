@@ -131,15 +131,17 @@ impl FileIo for RealFile {
     }
 
     fn read_parts(&self, head: &mut [u8], rest: &mut [u8], offset: u64, wait: bool) -> io::Result<bool> {
-        if wait {
-            self.file.read_exact_at(head, offset)?;
-            self.file.read_exact_at(rest, offset + head.len() as u64)?;
-            return Ok(true);
-        }
         let wanted = head.len() + rest.len();
+        let flags = if wait { ReadWriteFlags::empty() } else { ReadWriteFlags::NOWAIT };
         let mut parts = [IoSliceMut::new(head), IoSliceMut::new(rest)];
-        // Whatever is wrong here is found again, and counted, by the read that may wait.
-        Ok(rustix::io::preadv2(&self.file, &mut parts, offset, ReadWriteFlags::NOWAIT).is_ok_and(|read| read == wanted))
+        let whole = rustix::io::preadv2(&self.file, &mut parts, offset, flags).is_ok_and(|read| read == wanted);
+        if whole || !wait {
+            // Whatever is wrong here is found again, and counted, by the read that may wait.
+            return Ok(whole);
+        }
+        self.file.read_exact_at(head, offset)?;
+        self.file.read_exact_at(rest, offset + head.len() as u64)?;
+        Ok(true)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

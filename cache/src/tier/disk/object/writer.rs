@@ -14,7 +14,7 @@ use crate::invalidate::Epoch;
 use crate::key::Fingerprint;
 use crate::seal::random;
 
-/// Chunks of one object that may wait to be written: a quarter of a usual queue.
+/// Chunks of one object that may wait to be written: an eighth of a usual queue.
 pub const WAITING_LIMIT: usize = 64;
 
 /// Why an object is not kept. What was written of it is never found.
