@@ -197,6 +197,19 @@ impl<'b> Head<'b> {
         self.verb = Verb::from_bytes(method.of(&self.bytes)).filter(|v| *v != Verb::Any);
     }
 
+    /// Sets what a request line says that was read to its parts.
+    #[inline]
+    pub fn set_line(&mut self, verb: Verb, method: Span, path: Span, query: Option<Span>) {
+        (self.verb, self.method) = (Some(verb), method);
+        (self.path, self.query) = (path, query);
+    }
+
+    /// Forgets all but its bytes and its version.
+    pub fn clear(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        *self = Self::new(bytes, self.version);
+    }
+
     /// Sets path and query from an origin-form target.
     pub fn set_target(&mut self, target: Span) {
         let bytes = target.of(&self.bytes);

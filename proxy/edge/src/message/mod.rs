@@ -9,6 +9,7 @@ pub mod fields;
 pub mod gather;
 pub mod head;
 pub mod out;
+pub mod places;
 pub mod request_id;
 pub mod spare;
 pub mod target;

@@ -3,6 +3,8 @@
 //! Clients are held to it when their head is read, configured URIs when they are checked, and mapped paths when they are
 //! put together.
 
+use super::places::{TARGET, is};
+
 /// Whole escapes only, no fragment, and no dot segments: an origin that resolves them would see a path that no rule was
 /// asked about.
 #[inline]
@@ -10,12 +12,12 @@ pub fn is_plain(path: &[u8], query: Option<&[u8]>) -> bool {
     let (mut plain, mut dots) = (true, false);
     let mut before = 0;
     for b in path {
-        plain &= TARGET_BYTES.get(usize::from(*b)).copied().unwrap_or(false);
+        plain &= is(TARGET, *b);
         dots |= *b == b'.' && before == b'/';
         before = *b;
     }
     let query = query.unwrap_or_default();
-    let fine = plain && query.iter().all(|b| TARGET_BYTES.get(usize::from(*b)).copied().unwrap_or(false));
+    let fine = plain && query.iter().all(|b| is(TARGET, *b));
     fine && !dots && path.first() == Some(&b'/') || is_plain_at_a_closer_look(path, query)
 }
 
@@ -26,20 +28,6 @@ fn is_plain_at_a_closer_look(path: &[u8], query: &[u8]) -> bool {
     let whole = path.first() == Some(&b'/') && path.iter().chain(query).all(visible) && !path.contains(&b'\\');
     whole && escapes_are_whole(path) && escapes_are_whole(query) && !has_dot_segment(path)
 }
-
-/// Bytes of a target that need no closer look.
-static TARGET_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0x21;
-    while b < 0x7f {
-        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
-        {
-            table[b] = !matches!(b as u8, b'%' | b'#' | b'<' | b'>' | b'`' | b'\\');
-        }
-        b += 1;
-    }
-    table
-};
 
 fn escapes_are_whole(text: &[u8]) -> bool {
     let hex = |at: usize| text.get(at).is_some_and(u8::is_ascii_hexdigit);

@@ -4,6 +4,8 @@
 //! framing fields, doubtful hosts and dot segments are refused, so nothing doubtful reaches Pingora or an origin.
 //! The way is chosen by framing alone: a request without a body goes through the lane, the rest to `ServerSession`.
 
+mod plain;
+
 use std::mem::MaybeUninit;
 use std::net::Ipv6Addr;
 
@@ -12,7 +14,7 @@ use serde::Serialize;
 use crate::config::Limits;
 use crate::message::field::FieldKind;
 use crate::message::head::{Field, Head, MAX_FIELDS, Span, Version};
-use crate::message::target;
+use crate::message::{places, target};
 
 /// What this stage leaves in the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -93,6 +95,17 @@ pub enum Framed {
 /// Reads one head from the start of `buf`, which `head` was made over.
 #[inline]
 pub fn read<'b>(buf: &'b [u8], limits: &Limits, head: &mut Head<'b>) -> Framed {
+    match plain::read(buf, limits, head) {
+        Some(len) => Framed::Lane(len),
+        None => {
+            head.clear();
+            read_thoroughly(buf, limits, head)
+        }
+    }
+}
+
+/// Whatever the head is like.
+fn read_thoroughly<'b>(buf: &'b [u8], limits: &Limits, head: &mut Head<'b>) -> Framed {
     let mut fields = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut []);
     let len = match request.parse_with_uninit_headers(buf, &mut fields) {
@@ -281,10 +294,10 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// A name or address, perhaps with a port (RFC 9110 §7.2). Most hosts are a plain name, which one look over its bytes tells.
+/// A name or address, perhaps with a port (RFC 9110 §7.2).
 #[inline]
 fn check_host(host: &[u8]) -> Result<(), Refusal> {
-    let name = host.iter().position(|b| !is_name(b)).unwrap_or(host.len());
+    let name = host.iter().position(|byte| !places::is(places::NAME, *byte)).unwrap_or(host.len());
     let good = match host.split_at_checked(name) {
         Some((b"", rest)) => is_literal_with_port(rest),
         Some((_, b"")) => true,
@@ -292,11 +305,6 @@ fn check_host(host: &[u8]) -> Result<(), Refusal> {
         None => false,
     };
     if good && host.len() <= 255 { Ok(()) } else { Err(Refusal::Host) }
-}
-
-#[inline]
-fn is_name(byte: &u8) -> bool {
-    NAME_BYTES.get(usize::from(*byte)).copied().unwrap_or(false)
 }
 
 /// `[::1]` and what may stand behind it.
@@ -326,25 +334,14 @@ fn check_target(head: &Head<'_>) -> Result<(), Refusal> {
     if target::is_plain(head.path(), head.query()) { Ok(()) } else { Err(Refusal::Target) }
 }
 
-/// Bytes that a host's name may have.
-static NAME_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0;
-    while b < 0x7f {
-        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
-        {
-            table[b] = (b as u8).is_ascii_alphanumeric() || matches!(b as u8, b'.' | b'-' | b'_');
-        }
-        b += 1;
-    }
-    table
-};
-
 fn digits(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+    if value.is_empty() {
         return None;
     }
-    value.iter().try_fold(0u64, |n, b| n.checked_mul(10)?.checked_add(u64::from(b - b'0')))
+    value.iter().try_fold(0u64, |n, b| {
+        let digit = u64::from(b.wrapping_sub(b'0'));
+        if digit > 9 { None } else { n.checked_mul(10)?.checked_add(digit) }
+    })
 }
 
 #[cfg(test)]

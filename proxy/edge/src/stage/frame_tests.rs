@@ -160,4 +160,65 @@ proptest! {
         let text = "GET /pets/1?view=full HTTP/1.1\r\nHost: example.com\r\nA: b\r\n\r\n";
         prop_assert_eq!(framed(&text[..cut.min(text.len() - 1)]), Framed::Partial);
     }
+
+    #[test]
+    fn a_plain_head_reads_the_same_however_it_is_read(
+        (line, fields, more) in (request_line(), prop::collection::vec(field_line(), 0..5), prop::collection::vec(field_line(), 0..3)),
+        (odd, at) in (any::<u8>(), 0usize..800),
+    ) {
+        let text = [line, &fields.concat(), "Host: example.com:8080\r\n", &more.concat(), "\r\n"].concat();
+        let mut bytes = text.into_bytes();
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = odd;
+        }
+        let mut quick = Head::new(Cow::Borrowed(&bytes), Version::Http11);
+        if let Some(len) = plain::read(&bytes, &LIMITS, &mut quick) {
+            let mut thorough = Head::new(Cow::Borrowed(&bytes), Version::Http11);
+            prop_assert_eq!(read_thoroughly(&bytes, &LIMITS, &mut thorough), Framed::Lane(len));
+            prop_assert_eq!(format!("{quick:?}"), format!("{thorough:?}"));
+        }
+    }
+}
+
+fn request_line() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "GET / HTTP/1.1\r\n",
+        "GET /.well-known/a HTTP/1.1\r\n",
+        "GET /a%20b HTTP/1.1\r\n",
+        "HEAD /a/b?c=d&e HTTP/1.1\r\n",
+        "GET /a?b=/../c HTTP/1.1\r\n",
+        "GET /a HTTP/1.0\r\n",
+    ])
+}
+
+/// Most of them plain.
+fn field_line() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(vec![
+        "User-Agent: curl/8.5.0 (x86_64)\r\n",
+        "Accept: */*\r\n",
+        "Connection: keep-alive\r\n",
+        "connection: Close\r\n",
+        "Cache-Control: max-age=0\r\n",
+        "X: \u{e9}\r\n",
+        "Content-Length: 0\r\n",
+        "Host: a\r\n",
+        "Y:  z\r\n",
+        "Z: z \r\n",
+        "Empty:\r\n",
+    ]);
+    prop_oneof![4 => known.prop_map(String::from), 2 => "[!-9;-~]{1,9}: [ -~]{1,20}\r\n"]
+}
+
+#[test]
+fn the_usual_requests_are_plain() {
+    for text in [
+        "GET /pets/1?view=full HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\nGET",
+        "HEAD / HTTP/1.1\r\nhost: a\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+    ] {
+        let (mut quick, mut thorough) =
+            [(); 2].map(|()| Head::new(Cow::Borrowed(text.as_bytes()), Version::Http11)).into();
+        let len = plain::read(text.as_bytes(), &LIMITS, &mut quick).unwrap();
+        assert_eq!(read_thoroughly(text.as_bytes(), &LIMITS, &mut thorough), Framed::Lane(len));
+        assert_eq!(format!("{quick:?}"), format!("{thorough:?}"));
+    }
 }
