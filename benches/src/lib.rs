@@ -13,6 +13,7 @@ use bytes::Bytes;
 use sluice::config::Configuration;
 use sluice::message::head::{Head, Version};
 use sluice::observe::process_log;
+use sluice::server::at_once::AtOnce;
 use sluice::server::core::{Core, with};
 use sluice::server::drive;
 use sluice::server::gateway::Gateway;
@@ -122,6 +123,8 @@ struct Wire {
     fed: bool,
     written: usize,
 }
+
+impl AtOnce for Wire {}
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

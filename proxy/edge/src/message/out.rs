@@ -93,6 +93,20 @@ impl Out {
         Poll::Ready(Ok(()))
     }
 
+    /// The same with `write`, which waits for nothing, where all of it is one piece; whether all is gone.
+    #[inline]
+    pub fn write_at_once(&mut self, write: impl FnOnce(&[u8]) -> Option<usize>) -> bool {
+        if !self.pieces.is_empty() {
+            return false;
+        }
+        self.sealed += write(self.tail()).unwrap_or_default();
+        let gone = self.is_empty();
+        if gone {
+            self.clear();
+        }
+        gone
+    }
+
     /// Bytes that wait to be written.
     pub fn remaining(&self) -> usize {
         let piece = |p: &Piece| match p {

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Duration;
 
 use super::accounts::{self, Account};
+use super::at_once::AtOnce;
 use super::collapse;
 use super::core::{Core, Parts, with};
 use super::drive::Trip;
@@ -126,12 +127,12 @@ impl Lane {
     }
 
     /// Serves until something takes time or the connection ends.
-    pub fn poll<S: AsyncRead + AsyncWrite + Unpin>(&mut self, io: &mut S, cx: &mut Context<'_>) -> Poll<Exit> {
+    pub fn poll<S: AsyncRead + AsyncWrite + AtOnce + Unpin>(&mut self, io: &mut S, cx: &mut Context<'_>) -> Poll<Exit> {
         with(|core| self.poll_on(core, io, cx)).unwrap_or(Poll::Ready(Exit::Closed))
     }
 
     #[inline]
-    fn poll_on<S: AsyncRead + AsyncWrite + Unpin>(
+    fn poll_on<S: AsyncRead + AsyncWrite + AtOnce + Unpin>(
         &mut self,
         core: &mut Core,
         io: &mut S,
@@ -156,7 +157,7 @@ impl Lane {
                 self.keep(carry, used);
                 step
             } else {
-                match self.read(core, io, cx) {
+                match self.read(core, io, cx, !read_something) {
                     Poll::Ready(Some(step)) => step,
                     Poll::Ready(None) => return Poll::Ready(Exit::Closed),
                     // The alarm need not be looked at, only be there. The deadline of a split head may come before it.
@@ -182,7 +183,7 @@ impl Lane {
 
     /// Lets out what waits: the connection's own rest first, then what the worker has just produced.
     #[inline]
-    fn poll_output<S: AsyncWrite + Unpin>(
+    fn poll_output<S: AsyncWrite + AtOnce + Unpin>(
         &mut self,
         core: &mut Core,
         io: &mut S,
@@ -198,7 +199,7 @@ impl Lane {
             self.pending = None;
             self.flush = true;
         }
-        if !core.out.is_empty() {
+        if !core.out.is_empty() && !core.out.write_at_once(|bytes| io.write_at_once(bytes)) {
             match core.out.poll_write(io, cx) {
                 Poll::Ready(Ok(())) => self.flush = true,
                 Poll::Ready(Err(e)) => {
@@ -218,18 +219,22 @@ impl Lane {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads once and serves what came; `None` at the end of the connection.
+    /// Reads once and serves what came; `None` at the end of the connection. The first read of a turn is `at_once`.
     #[inline]
-    fn read<S: AsyncRead + Unpin>(&mut self, core: &mut Core, io: &mut S, cx: &mut Context<'_>) -> Poll<Option<Step>> {
+    fn read<S: AsyncRead + AtOnce + Unpin>(
+        &mut self,
+        core: &mut Core,
+        io: &mut S,
+        cx: &mut Context<'_>,
+        at_once: bool,
+    ) -> Poll<Option<Step>> {
         let mut scratch = std::mem::take(&mut core.scratch);
-        let mut buffer = ReadBuf::new(&mut scratch);
-        let polled = Pin::new(io).poll_read(cx, &mut buffer);
-        let count = buffer.filled().len();
-        let step = match polled {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) if count > 0 => Poll::Ready(Some(self.serve_read(core, &scratch, count))),
-            Poll::Ready(_) => Poll::Ready(None),
+        let read = if at_once { io.read_at_once(&mut scratch) } else { None };
+        let polled = match read {
+            Some(count) => Poll::Ready(count),
+            None => poll_count(io, &mut scratch, cx),
         };
+        let step = polled.map(|count| (count > 0).then(|| self.serve_read(core, &scratch, count)));
         core.scratch = scratch;
         step
     }
@@ -367,6 +372,13 @@ impl Lane {
         refuse(core, Exchange::new(head, self.connection, now, id), Refusal::Timeout);
         Step::Exit(Exit::Answered)
     }
+}
+
+/// How many bytes were read; none at the end, however it came.
+fn poll_count<S: AsyncRead + Unpin>(io: &mut S, into: &mut [u8], cx: &mut Context<'_>) -> Poll<usize> {
+    let mut buffer = ReadBuf::new(into);
+    let read = ready!(Pin::new(io).poll_read(cx, &mut buffer));
+    Poll::Ready(read.map_or(0, |()| buffer.filled().len()))
 }
 
 /// How far a request came at once. With what goes on afterwards comes the plan that the exchange's places are in.

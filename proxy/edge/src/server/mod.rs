@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod at_once;
 pub mod bodies;
 pub mod body_watch;
 pub mod closing;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 
+use super::at_once::AtOnce;
 use super::stream::Transport;
 
 /// A transport with bytes put back.
@@ -24,6 +25,8 @@ impl<S> Rewound<S> {
         Self { front: front.into(), transport }
     }
 }
+
+impl<S> AtOnce for Rewound<S> {}
 
 impl<S: Transport> Transport for Rewound<S> {
     fn tls(&self) -> Option<&ServerConnection> {

@@ -30,6 +30,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
+use super::at_once::AtOnce;
 use super::body_watch::BodyWatch;
 use super::core::with;
 use super::farewell::{self, Seen, Sight};
@@ -60,7 +61,7 @@ pub enum Writing {
 }
 
 /// What an [`EdgeStream`] runs over.
-pub trait Transport: AsyncRead + AsyncWrite + AsRawFd + Unpin + Send + Sync + 'static {
+pub trait Transport: AsyncRead + AsyncWrite + AtOnce + AsRawFd + Unpin + Send + Sync + 'static {
     /// The TLS session, if there is one.
     fn tls(&self) -> Option<&ServerConnection>;
 
@@ -79,6 +80,8 @@ impl Transport for TcpStream {
         Some(self)
     }
 }
+
+impl AtOnce for TlsStream<TcpStream> {}
 
 impl Transport for TlsStream<TcpStream> {
     fn tls(&self) -> Option<&ServerConnection> {
@@ -348,6 +351,21 @@ fn mono() -> u64 {
 
 fn not_zero(count: usize) -> io::Result<()> {
     if count == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
+}
+
+impl<S: Transport> AtOnce for EdgeStream<S> {
+    #[inline]
+    fn read_at_once(&self, into: &mut [u8]) -> Option<usize> {
+        match self.watch {
+            None => self.transport.read_at_once(into),
+            Some(_) => None,
+        }
+    }
+
+    #[inline]
+    fn write_at_once(&self, bytes: &[u8]) -> Option<usize> {
+        if self.writing == Writing::Direct && !self.is_waiting() { self.transport.write_at_once(bytes) } else { None }
+    }
 }
 
 impl<S: Transport> AsyncRead for EdgeStream<S> {

@@ -38,6 +38,8 @@ impl AsRawFd for Sink {
     }
 }
 
+impl AtOnce for Sink {}
+
 impl Transport for Sink {
     fn tls(&self) -> Option<&ServerConnection> {
         None
