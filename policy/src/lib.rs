@@ -14,8 +14,8 @@
 //!
 //! let account = Bucket::new(RateLimit::new(10_000.0, 5_000)?, 0);
 //! let method = Bucket::new(RateLimit::new(0.5, 1)?, 0);
-//! assert_eq!(take_all(&[&method, &account], 0), Ok(()));
-//! assert_eq!(take_all(&[&method, &account], 0), Err(0), "the method's bucket refuses");
+//! assert_eq!(take_all([Some(&method), Some(&account)], 0), Ok(()));
+//! assert_eq!(take_all([Some(&method), Some(&account)], 0), Err(0), "the method's bucket refuses");
 //! assert_eq!(account.available(0), 4_999.0, "and the account is not charged");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -5,10 +5,7 @@
 
 use super::Bucket;
 
-/// Layers that are looked at before any is written to; there are three.
-const LAYERS: usize = 4;
-
-/// Takes one token from every bucket, or from none.
+/// Takes one token from every bucket that there is, or from none.
 ///
 /// All are looked at before one is written to, so refusals, however many, only read. What was seen then is taken, or
 /// whatever there is should another core have come between; if that is nothing, what was taken goes back.
@@ -16,17 +13,17 @@ const LAYERS: usize = 4;
 /// # Errors
 /// The index of the first bucket that refuses.
 #[inline]
-pub fn take_all(buckets: &[&Bucket], now: u64) -> Result<(), usize> {
-    let mut offers = [None; LAYERS];
-    for ((index, bucket), offer) in buckets.iter().enumerate().zip(&mut offers) {
+pub fn take_all<const N: usize>(buckets: [Option<&Bucket>; N], now: u64) -> Result<(), usize> {
+    let mut offers = [None; N];
+    for (index, (bucket, offer)) in buckets.iter().zip(&mut offers).enumerate() {
+        let Some(bucket) = bucket else { continue };
         *offer = bucket.offer(now);
         if offer.is_none() {
             return Err(index);
         }
     }
-    for (index, bucket) in buckets.iter().enumerate() {
-        let offer = offers.get(index).copied().flatten();
-        if !bucket.take_offered(offer, now) {
+    for (index, (bucket, offer)) in buckets.iter().zip(offers).enumerate() {
+        if bucket.is_some_and(|bucket| !bucket.take_offered(offer, now)) {
             give_back_all(buckets.get(..index).unwrap_or_default());
             return Err(index);
         }
@@ -35,8 +32,9 @@ pub fn take_all(buckets: &[&Bucket], now: u64) -> Result<(), usize> {
 }
 
 /// Puts back what [`take_all`] took, when a later step refuses the request.
-pub fn give_back_all(buckets: &[&Bucket]) {
-    buckets.iter().rev().for_each(|bucket| bucket.give_back());
+#[cold]
+pub fn give_back_all(buckets: &[Option<&Bucket>]) {
+    buckets.iter().rev().flatten().for_each(|bucket| bucket.give_back());
 }
 
 #[cfg(test)]
@@ -63,7 +61,7 @@ mod tests {
             ([&full, &full, &empty], 2),
             ([&full, &empty, &empty], 1),
         ] {
-            assert_eq!(take_all(&buckets, 0), Err(refusing));
+            assert_eq!(take_all(buckets.map(Some), 0), Err(refusing));
             assert_eq!(levels([&full, &empty]), [5.0, 0.0]);
         }
     }
@@ -72,17 +70,18 @@ mod tests {
     fn every_bucket_is_charged_once_and_given_back_once() {
         let [method, stage, account] = [bucket(1.0, 2), bucket(1.0, 3), bucket(1.0, 4)];
         let buckets = [&method, &stage, &account];
-        assert_eq!(take_all(&buckets, 0), Ok(()));
+        assert_eq!(take_all(buckets.map(Some), 0), Ok(()));
         assert_eq!(levels(buckets), [1.0, 2.0, 3.0]);
-        give_back_all(&buckets);
+        give_back_all(&buckets.map(Some));
         assert_eq!(levels(buckets), [2.0, 3.0, 4.0]);
-        give_back_all(&buckets);
+        give_back_all(&buckets.map(Some));
         assert_eq!(levels(buckets), [2.0, 3.0, 4.0], "never more than full");
     }
 
     #[test]
     fn without_buckets_nothing_is_refused() {
-        assert_eq!(take_all(&[], 0), Ok(()));
+        assert_eq!(take_all([], 0), Ok(()));
+        assert_eq!(take_all([None; 3], 0), Ok(()));
     }
 
     #[test]
@@ -93,7 +92,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let mine = (0..3_000).filter(|_| take_all(&buckets, 0).is_ok()).count();
+                    let mine = (0..3_000).filter(|_| take_all(buckets.map(Some), 0).is_ok()).count();
                     admitted.fetch_add(mine as u64, Ordering::Relaxed);
                 });
             }
