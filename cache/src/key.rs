@@ -93,6 +93,7 @@ pub struct KeyWriter<'a> {
 
 impl<'a> KeyWriter<'a> {
     /// Empties `buffer` and starts a key of the method that `prefix` stands for.
+    #[inline]
     pub fn start(buffer: &'a mut Vec<u8>, prefix: &KeyPrefix) -> Self {
         buffer.clear();
         buffer.extend_from_slice(&prefix.0);
@@ -100,6 +101,7 @@ impl<'a> KeyWriter<'a> {
     }
 
     /// Adds a parameter, which may be absent.
+    #[inline]
     pub fn part(&mut self, value: Option<&[u8]>) {
         match value {
             Some(value) => self.value(value),
@@ -115,14 +117,12 @@ impl<'a> KeyWriter<'a> {
     /// Adds a parameter with one value, which may be empty.
     #[inline]
     pub fn value(&mut self, value: &[u8]) {
-        match u32::try_from(value.len()) {
-            Ok(length) if self.fits(5 + value.len()) => {
-                let [a, b, c, d] = length.to_le_bytes();
-                self.buffer.reserve(5 + value.len());
-                self.buffer.extend_from_slice(&[VALUE, a, b, c, d]);
-                self.buffer.extend_from_slice(value);
-            }
-            _ => self.too_long = true,
+        if self.fits(5 + value.len()) {
+            // What fits is far shorter than that.
+            let [a, b, c, d] = (value.len() as u32).to_le_bytes();
+            self.buffer.reserve(5 + value.len());
+            self.buffer.extend_from_slice(&[VALUE, a, b, c, d]);
+            self.buffer.extend_from_slice(value);
         }
     }
 
@@ -137,6 +137,7 @@ impl<'a> KeyWriter<'a> {
     ///
     /// # Errors
     /// The key is longer than [`KEY_LIMIT`].
+    #[inline]
     pub fn finish(self, hasher: &KeyHasher) -> Result<KeyRef<'a>, KeyTooLong> {
         self.end()?;
         let bytes: &'a [u8] = self.buffer;
@@ -168,6 +169,7 @@ impl<'a> KeyWriter<'a> {
     }
 
     /// Whether `more` bytes still fit; once they did not, nothing is written any more.
+    #[inline]
     fn fits(&mut self, more: usize) -> bool {
         self.too_long |= more > KEY_LIMIT.saturating_sub(self.buffer.len());
         !self.too_long

@@ -263,15 +263,16 @@ fn write_hit(ttl: u32, text: &mut [u8; 96]) -> &[u8] {
 #[inline]
 pub fn decimal(mut value: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut at = digits.len();
-    for (i, to) in digits.iter_mut().enumerate().rev() {
-        *to = b'0' + (value % 10) as u8;
-        at = i;
+    loop {
+        at -= 1;
+        if let Some(to) = digits.get_mut(at) {
+            *to = b'0' + (value % 10) as u8;
+        }
         value /= 10;
-        if value == 0 {
-            break;
+        if value == 0 || at == 0 {
+            return digits.get(at..).unwrap_or_default();
         }
     }
-    digits.get(at..).unwrap_or_default()
 }
 
 /// Splits ready-made lines into names and values.

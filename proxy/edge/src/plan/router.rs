@@ -120,7 +120,7 @@ impl Walk<'_, '_> {
             return self.method(node);
         }
         let segment = rest.get(1..).unwrap_or_default();
-        let end = memchr::memchr(b'/', segment).unwrap_or(segment.len());
+        let end = segment.iter().position(|byte| *byte == b'/').unwrap_or(segment.len());
         let name = segment.get(..end).unwrap_or_default();
         let next = at + 1 + end;
         if let Some(found) = node.statics.get(name).and_then(|child| self.from(*child, next, captures)) {

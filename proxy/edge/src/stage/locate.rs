@@ -15,7 +15,7 @@ use super::{Context, Exchange, Flow, Reply};
 use crate::message::field::FieldKind;
 use crate::message::head::Span;
 use crate::plan::Route;
-use crate::plan::host::{self, execute_api_id, lower};
+use crate::plan::host::{execute_api_id, lower};
 use crate::plan::{ApiPlan, ListenerPlan, Plan};
 
 /// What this stage leaves in the ledger.
@@ -99,7 +99,7 @@ fn refuse(exchange: &mut Exchange<'_>, verdict: Verdict) -> Flow {
 
 fn place(exchange: &Exchange<'_>, plan: &Plan, listener: &ListenerPlan) -> Result<Place, Verdict> {
     let head = &exchange.head;
-    let (path, host) = (head.path_span(), host::name(head.host()));
+    let (path, host) = (head.path_span(), head.host());
     let domain = plan.domains.find(host);
     if domain.and_then(|d| d.mutual) != exchange.connection.mutual {
         return Err(Verdict::Misdirected);
