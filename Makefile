@@ -112,3 +112,7 @@ image: ## A container image, with podman, buildah or docker
 	@for tool in podman buildah docker; do \
 		if command -v $$tool >/dev/null; then exec $$tool build -t sluice -f Containerfile .; fi; \
 	done; echo "image: needs podman, buildah or docker, and none is installed" >&2; exit 1
+
+.PHONY: image-test
+image-test: build ## Build the last stage of that image without a registry, start it once, ask it, stop it (needs root and podman)
+	.ci/image-test $(TARGET)/release/sluice
