@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "failures/connecting.rs"]
+mod connecting;
 mod support;
 
 use support::{Answer, Gate, Gateway, Port, Recorder, Response};

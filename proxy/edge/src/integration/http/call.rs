@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::head::{self, AnswerHead};
 use super::http2::{SessionId, Slot};
-use super::origin::{ConnectError, Origin};
+use super::origin::{ConnectError, Failed, Origin};
 use super::{BodyReader, http1, http2, pool};
 use crate::message::body::BodyLength;
 use crate::message::body::RequestBody;
@@ -94,23 +94,29 @@ pub enum CallError {
 /// Calls the endpoint. A dead pooled connection costs no try, nor does the first refusal; what else fails before the
 /// answer costs one.
 pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Started, CallError> {
-    let deadline = Instant::now() + call.to.timeout;
+    let begun = Instant::now();
+    let now = || call.now + begun.elapsed().as_nanos() as u64;
+    let deadline = begun + call.to.timeout;
     let empty = call.length == BodyLength::Empty;
     let repeatable = call.verb.is_idempotent() && empty;
     let mut retries = if repeatable { call.to.retries } else { 0 };
     let mut tries = 0u8;
     let mut age = Age::Any;
+    let mut failed = Failed::default();
     loop {
         tries = tries.saturating_add(1);
         let mut reused = false;
         let mut newer = SessionId::default();
         let linked = match pooled(call, age) {
             Some(link) => Ok(link),
-            None => Box::pin(unless_left(body, link(call, deadline, age))).await,
+            None => Box::pin(unless_left(body, link(call, deadline, age, Dial { now: now(), failed }))).await,
         };
         let error = match linked {
             Err(CallError::Left) => return Err(CallError::Left),
-            Err(e) => e,
+            Err(e) => {
+                note_unconnected(&e, call, &mut failed);
+                e
+            }
             Ok(link) => {
                 let address = link.way.address();
                 (reused, newer) = (link.reused, link.way.session());
@@ -133,7 +139,8 @@ pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
                     }
                     Err(e) => {
                         if !reused {
-                            call.to.origin.note(address, false, call.now);
+                            call.to.origin.note_failure(address, now());
+                            call.to.origin.place(address).into_iter().for_each(|place| failed.add(place));
                         }
                         e
                     }
@@ -151,6 +158,13 @@ pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
             0 => return Err(error),
             _ => retries -= 1,
         }
+    }
+}
+
+/// The next try of this call goes to another address.
+fn note_unconnected(error: &CallError, call: &Call<'_>, failed: &mut Failed) {
+    if let CallError::Connect(error) = error {
+        call.to.origin.place_of(error).into_iter().for_each(|place| failed.add(place));
     }
 }
 
@@ -197,11 +211,18 @@ fn pooled(call: &Call<'_>, age: Age) -> Option<Link> {
     Some(Link { way: Way::Http1(connection), reused: true })
 }
 
-async fn link(call: &Call<'_>, deadline: Instant, age: Age) -> Result<Link, CallError> {
+/// What a new connection has to know: the monotonic clock, and the addresses that have failed the call already.
+#[derive(Clone, Copy)]
+pub(super) struct Dial {
+    pub(super) now: u64,
+    pub(super) failed: Failed,
+}
+
+async fn link(call: &Call<'_>, deadline: Instant, age: Age, dial: Dial) -> Result<Link, CallError> {
     if call.to.origin.wants_http2() {
-        return http2::link(call, deadline, age).await;
+        return http2::link(call, deadline, age, dial).await;
     }
-    let connected = tokio::time::timeout_at(deadline, call.to.origin.connect(call.now)).await;
+    let connected = tokio::time::timeout_at(deadline, call.to.origin.connect(dial.now, dial.failed)).await;
     let connection = connected.map_err(|_| CallError::Timeout)??;
     Ok(Link { way: Way::Http1(connection), reused: false })
 }

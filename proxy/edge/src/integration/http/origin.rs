@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
 use sluice_api::Address;
@@ -58,6 +58,25 @@ struct Target {
     address: Address,
     failures: AtomicU32,
     avoided_until: AtomicU64,
+}
+
+/// The addresses that have failed a call, by place; those beyond the 64th are not remembered.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Failed(u64);
+
+impl Failed {
+    /// This one has.
+    pub fn add(&mut self, place: usize) {
+        self.0 |= Self::bit(place);
+    }
+
+    fn has(self, place: usize) -> bool {
+        self.0 & Self::bit(place) != 0
+    }
+
+    fn bit(place: usize) -> u64 {
+        u32::try_from(place).ok().and_then(|place| 1u64.checked_shl(place)).unwrap_or_default()
+    }
 }
 
 /// Why no connection came about. Shared by all who waited for it.
@@ -131,40 +150,55 @@ impl Origin {
         self.targets.len()
     }
 
-    /// A new connection to the next address that is not avoided, or to an avoided one when all are.
-    pub async fn connect(&self, now: u64) -> Result<Box<Connection>, ConnectError> {
-        let start = self.next.fetch_add(1, Relaxed) as usize;
-        let count = self.targets.len().max(1);
-        let in_turn = || (0..count).filter_map(|i| self.targets.get((start + i) % count));
-        let target = in_turn().find(|t| t.avoided_until.load(Relaxed) <= now).or_else(|| in_turn().next());
-        let Some(target) = target else {
+    /// A new connection to the next address that has not failed this call and is not avoided, as far as there is one.
+    pub async fn connect(&self, now: u64, failed: Failed) -> Result<Box<Connection>, ConnectError> {
+        let Some(target) = self.choose(now, failed) else {
             return Err(ConnectError::Timeout(Address { host: "".into(), port: 0 }));
         };
-        match tokio::time::timeout(self.connect_timeout, self.dial(target)).await {
-            Ok(Ok(connection)) => {
-                target.failures.store(0, Relaxed);
-                Ok(connection)
-            }
-            Ok(Err(e)) => {
-                target.failed(now);
-                Err(e)
-            }
-            Err(_) => {
-                target.failed(now);
-                Err(ConnectError::Timeout(target.address.clone()))
-            }
+        let begun = Instant::now();
+        let dialled = tokio::time::timeout(self.connect_timeout, self.dial(target)).await;
+        let connected = dialled.unwrap_or_else(|_| Err(ConnectError::Timeout(target.address.clone())));
+        match &connected {
+            Ok(_) => target.failures.store(0, Relaxed),
+            Err(_) => target.failed(now + begun.elapsed().as_nanos() as u64),
+        }
+        connected
+    }
+
+    /// Others take turns as well: the next one may be the one that has just failed.
+    fn choose(&self, now: u64, failed: Failed) -> Option<&Target> {
+        let start = self.next.fetch_add(1, Relaxed) as usize;
+        let count = self.targets.len().max(1);
+        let in_turn = || {
+            let place = move |i| (start + i) % count;
+            (0..count).map(place).filter_map(|at| Some((at, self.targets.get(at)?)))
+        };
+        let is_well = |target: &Target| target.avoided_until.load(Relaxed) <= now;
+        let best = in_turn().find(|(at, target)| !failed.has(*at) && is_well(target));
+        let other = || in_turn().find(|(at, _)| !failed.has(*at));
+        let again = || in_turn().find(|(_, target)| is_well(target)).or_else(|| in_turn().next());
+        best.or_else(other).or_else(again).map(|(_, target)| target)
+    }
+
+    /// A call over a connection to this address failed before its answer.
+    pub fn note_failure(&self, address: SocketAddr, now: u64) {
+        if let Some(target) = self.place(address).and_then(|at| self.targets.get(at)) {
+            target.failed(now);
         }
     }
 
-    /// A call over a connection to this address failed before its answer, or brought one.
-    pub fn note(&self, address: SocketAddr, ok: bool, now: u64) {
-        let is_it = |t: &&Target| t.address.port == address.port() && t.is_host(address.ip());
-        if let Some(target) = self.targets.iter().find(is_it) {
-            match ok {
-                true if target.failures.load(Relaxed) != 0 => target.failures.store(0, Relaxed),
-                true => {}
-                false => target.failed(now),
+    /// Which of its addresses this is.
+    pub(super) fn place(&self, address: SocketAddr) -> Option<usize> {
+        self.targets.iter().position(|t| t.address.port == address.port() && t.is_host(address.ip()))
+    }
+
+    /// Which of its addresses could not be connected to.
+    pub(super) fn place_of(&self, error: &ConnectError) -> Option<usize> {
+        match error {
+            ConnectError::Resolve(address, _) | ConnectError::Connect(address, _) | ConnectError::Timeout(address) => {
+                self.targets.iter().position(|t| t.address == *address)
             }
+            ConnectError::NotHttp2(address, _) => self.place(*address),
         }
     }
 
@@ -222,4 +256,54 @@ fn resolver() -> Result<&'static TokioResolver, String> {
         builder.build().map_err(|e| e.to_string())
     });
     made.as_ref().map_err(Clone::clone)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn origin(addresses: u16) -> Origin {
+        let address = |port| Address { host: "127.0.0.1".into(), port };
+        let key = OriginKey {
+            addresses: (1..=addresses).map(address).collect(),
+            tls: None,
+            trust: None,
+            connect_timeout: Duration::from_secs(1),
+            http2: false,
+        };
+        Origin::new(&key).unwrap()
+    }
+
+    fn chosen(origin: &Origin, now: u64, failed: &[usize]) -> u16 {
+        let mut all = Failed::default();
+        failed.iter().for_each(|place| all.add(*place));
+        origin.choose(now, all).unwrap().address.port
+    }
+
+    #[test]
+    fn addresses_take_turns() {
+        let origin = origin(3);
+        assert_eq!([(); 4].map(|()| chosen(&origin, 0, &[])), [1, 2, 3, 1]);
+    }
+
+    /// Between a call's two tries another call has taken its turn.
+    #[test]
+    fn a_second_try_goes_to_another_address_whose_turn_ever_it_is() {
+        let origin = origin(2);
+        assert_eq!([(); 2].map(|()| chosen(&origin, 0, &[])), [1, 2]);
+        assert_eq!(chosen(&origin, 0, &[0]), 2);
+        assert_eq!([chosen(&origin, 0, &[0]), chosen(&origin, 0, &[0])], [2, 2]);
+        assert_eq!(chosen(&origin, 0, &[0, 1]), 2, "all have failed: the next one, then");
+        assert_eq!(chosen(&self::origin(1), 0, &[0]), 1);
+    }
+
+    #[test]
+    fn who_fails_three_times_is_avoided_for_a_while() {
+        let origin = origin(2);
+        (0..FAILURES).for_each(|_| origin.note_failure("127.0.0.1:1".parse().unwrap(), 5));
+        assert_eq!([(); 3].map(|()| chosen(&origin, 5 + COOL_DOWN - 1, &[])), [2, 2, 2]);
+        assert_eq!(chosen(&origin, 6, &[1]), 1, "rather than the one that has just failed");
+        assert_eq!([(); 2].map(|()| chosen(&origin, 5 + COOL_DOWN, &[])), [1, 2]);
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::super::call::{Age, Call, CallError, Link, Way};
+use super::super::call::{Age, Call, CallError, Dial, Link, Way};
 use super::super::connection::Connection;
 use super::super::origin::{ConnectError, Origin, OriginId};
 use super::super::pool;
@@ -34,7 +34,12 @@ thread_local! {
 }
 
 /// What a call to an origin that may speak HTTP/2 goes over.
-pub(in super::super) async fn link(call: &Call<'_>, deadline: Instant, age: Age) -> Result<Link, CallError> {
+pub(in super::super) async fn link(
+    call: &Call<'_>,
+    deadline: Instant,
+    age: Age,
+    dial: Dial,
+) -> Result<Link, CallError> {
     let id = call.to.origin.id();
     let mut reused = true;
     loop {
@@ -47,13 +52,13 @@ pub(in super::super) async fn link(call: &Call<'_>, deadline: Instant, age: Age)
         reused = false;
         // HTTP/1.1 needs a connection per call: there is nothing to wait for together.
         if call.to.origin.chose_http1() {
-            let opened = timeout_at(deadline, open(&call.to.origin, call.now)).await;
+            let opened = timeout_at(deadline, open(&call.to.origin, dial)).await;
             if let Some(connection) = opened.map_err(|_| CallError::Timeout)?? {
                 return Ok(Link { way: Way::Http1(connection), reused });
             }
             continue;
         }
-        let opened = timeout_at(deadline, opened(opening(&call.to.origin, call.now))).await;
+        let opened = timeout_at(deadline, opened(opening(&call.to.origin, dial))).await;
         opened.map_err(|_| CallError::Timeout)??;
     }
 }
@@ -78,7 +83,7 @@ fn slot(origin: OriginId, age: Age) -> Option<Slot> {
 }
 
 /// The session that is being opened, by us if by nobody else.
-fn opening(origin: &Arc<Origin>, now: u64) -> Opening {
+fn opening(origin: &Arc<Origin>, dial: Dial) -> Opening {
     PEERS.with_borrow_mut(|peers| {
         let peer = peers.entry(origin.id()).or_default();
         // A closed channel belongs to a task that is gone.
@@ -89,7 +94,7 @@ fn opening(origin: &Arc<Origin>, now: u64) -> Opening {
         peer.opening = Some(opening.clone());
         let origin = origin.clone();
         tokio::spawn(async move {
-            let opened = open(&origin, now).await;
+            let opened = open(&origin, dial).await;
             done.send_replace(Some(opened.map(|http1| {
                 if let Some(connection) = http1 {
                     pool::put(origin.id(), connection);
@@ -109,14 +114,16 @@ async fn opened(mut opening: Opening) -> Result<(), ConnectError> {
 }
 
 /// Opens a session and keeps it; or a connection for HTTP/1.1, if that is what the origin chooses.
-async fn open(origin: &Origin, now: u64) -> Result<Option<Box<Connection>>, ConnectError> {
-    let connection = origin.connect(now).await?;
+async fn open(origin: &Origin, dial: Dial) -> Result<Option<Box<Connection>>, ConnectError> {
+    let begun = Instant::now();
+    let connection = origin.connect(dial.now, dial.failed).await?;
     if !origin.begins_http2(&connection) {
         return Ok(Some(connection));
     }
     let address = connection.address;
     let session = Session::open(*connection, origin.connect_timeout()).await;
-    let session = session.inspect_err(|_| origin.note(address, false, now))?;
+    let now = || dial.now + begun.elapsed().as_nanos() as u64;
+    let session = session.inspect_err(|_| origin.note_failure(address, now()))?;
     PEERS.with_borrow_mut(|peers| peers.entry(origin.id()).or_default().sessions.push(session));
     Ok(None)
 }
