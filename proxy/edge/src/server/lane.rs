@@ -285,7 +285,7 @@ impl Lane {
         let now = core.clock.now();
         self.last = now.mono;
         while let Some(rest) = bytes.get(used..).filter(|r| !r.is_empty()) {
-            if rest.starts_with(b"PRI * HTTP/2") && PREFACE.starts_with(rest.get(..PREFACE.len()).unwrap_or(rest)) {
+            if self.served == 0 && begins_http2(rest) {
                 return match rest.len() >= PREFACE.len() {
                     true => (bytes.len(), Step::Exit(Exit::Http2(rest.to_vec()))),
                     false => (used, Step::More),
@@ -379,6 +379,12 @@ fn poll_count<S: AsyncRead + Unpin>(io: &mut S, into: &mut [u8], cx: &mut Contex
     let mut buffer = ReadBuf::new(into);
     let read = ready!(Pin::new(io).poll_read(cx, &mut buffer));
     Poll::Ready(read.map_or(0, |()| buffer.filled().len()))
+}
+
+/// A connection is HTTP/2's from its first byte or never: behind a request of HTTP/1.1, whoever passed that on would not
+/// know what follows.
+fn begins_http2(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PRI * HTTP/2") && PREFACE.starts_with(bytes.get(..PREFACE.len()).unwrap_or(bytes))
 }
 
 /// How far a request came at once. With what goes on afterwards comes the plan that the exchange's places are in.

@@ -92,6 +92,27 @@ fn bytes_behind_an_upgrade_request_are_requests_still() {
     scene.is_clean("upgrades");
 }
 
+/// Whoever passed the first request on takes what follows for HTTP/1.1 as well.
+#[test]
+fn a_connection_of_http_1_does_not_become_one_of_http_2() {
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for way in WAYS {
+        let mut scene = Scene::by(way, "");
+        for before in [
+            "GET /mock HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+            "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+            "GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+        ] {
+            assert_eq!(statuses(&scene, &format!("{before}{preface}")), [200, 505], "{way:?} {before:?}");
+            let mut client = scene.connect();
+            assert_eq!(client.send(before).read().status, 200);
+            assert_eq!(client.send(preface).read().status, 505, "{way:?} {before:?}");
+        }
+        scene.is_clean("prefaces");
+    }
+}
+
 /// What ends with the connection has nothing behind it (CVE-2026-2835 was about HTTP/1.0 bodies).
 #[test]
 fn http_1_0_has_bodies_by_length_alone() {
