@@ -255,6 +255,8 @@ fn every_framing_of_an_answer_comes_through() {
         "/304" => Answer::raw("HTTP/1.1 304 Same\r\nContent-Length: 12\r\nETag: \"e\"\r\n\r\n"),
         "/early" => Answer::raw("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
             .then("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"),
+        "/hints" => Answer::raw("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1_000))
+            .then("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"),
         "/pieces" => {
             Answer::raw("HTTP/1.1 20").then("1 Made\r\nContent-Len").then("gth: 4\r\n\r").then("\nma").then("de")
         }
@@ -273,6 +275,7 @@ fn every_framing_of_an_answer_comes_through() {
         ("/204", 204, ""),
         ("/304", 304, ""),
         ("/early", 200, "late"),
+        ("/hints", 200, "late"),
         ("/pieces", 201, "made"),
     ] {
         let response = client.get(target);

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -97,13 +97,17 @@ impl Connection {
         std::future::poll_fn(|cx| self.poll_fill(cx, buffer)).await
     }
 
-    /// Writes all of `rest`, of which then nothing is left, unless the endpoint answers first: then `false`.
+    /// Writes all of `rest`, of which then nothing is left, unless the endpoint answers first: then `false`. It may have
+    /// answered and broken off: that it takes no more is no reason not to read what it said.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, rest: &mut &[u8], answer: &mut Buffer) -> Poll<io::Result<bool>> {
         while !rest.is_empty() {
             match self.poll_write(cx, rest) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(n)) => *rest = rest.get(n..).unwrap_or_default(),
-                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                Poll::Ready(Err(e)) => {
+                    let answered = ready!(self.poll_fill(cx, answer)).is_ok_and(|count| count > 0);
+                    return Poll::Ready(if answered { Ok(false) } else { Err(e) });
+                }
                 Poll::Pending => return self.poll_fill(cx, answer).map_ok(|_| false),
             }
         }
@@ -143,5 +147,46 @@ impl AsyncWrite for Socket {
             Socket::Tcp(s) => Pin::new(s).poll_shutdown(cx),
             Socket::Tls(s) => Pin::new(s).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::io::Write;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A connection whose other side has said this and reset it.
+    async fn reset_after(said: &[u8]) -> Connection {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.write_all(said).unwrap();
+        socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(peer);
+        Connection::new(Socket::Tcp(stream), address)
+    }
+
+    async fn send(connection: &mut Connection, buffer: &mut Buffer) -> io::Result<bool> {
+        let bytes = vec![0; 1 << 20];
+        let mut rest = &bytes[..];
+        std::future::poll_fn(|cx| connection.poll_send(cx, &mut rest, buffer)).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_before_a_reset_is_read() {
+        let (mut connection, mut buffer) = (reset_after(b"HTTP/1.1 413 No\r\n\r\n").await, Buffer::default());
+        assert!(!send(&mut connection, &mut buffer).await.unwrap());
+        assert_eq!(buffer.filled(), b"HTTP/1.1 413 No\r\n\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_reset_without_one_is_an_error() {
+        let (mut connection, mut buffer) = (reset_after(b"").await, Buffer::default());
+        send(&mut connection, &mut buffer).await.unwrap_err();
+        assert!(buffer.is_empty());
     }
 }

@@ -17,6 +17,9 @@ use crate::message::body::BodyLength;
 use crate::message::body::RequestBody;
 use crate::patience::within_polls;
 
+/// Interim answers (1xx) before the final one: one a second while an endpoint thinks for a quarter of an hour.
+const INTERIM: u32 = 1_000;
+
 /// Sends the request and reads the answer's head.
 #[expect(clippy::manual_async_fn, reason = "an async function's state has its arguments twice")]
 pub(super) fn attempt(
@@ -34,9 +37,10 @@ pub(super) fn attempt(
         let deadline = head_deadline(call, deadline);
         let mut alarm = std::mem::take(&mut connection.alarm);
         let mut left = pin!(body.left());
+        let mut interim = INTERIM;
         // Answer, client and deadline in one: each layer of waiting is paid for by every call.
         let head = poll_fn(|cx| {
-            if let Poll::Ready(head) = poll_head(call, &mut connection, &mut buffer, cx) {
+            if let Poll::Ready(head) = poll_head(call, &mut connection, &mut buffer, &mut interim, cx) {
                 return Poll::Ready(head);
             }
             if left.as_mut().poll(cx).is_ready() {
@@ -110,11 +114,12 @@ fn chunk(piece: &[u8]) -> Bytes {
     out.into()
 }
 
-/// The final head; interim ones (1xx) are passed over.
+/// The final head; interim ones (1xx) are passed over, of which so many may still come.
 fn poll_head(
     call: &Call<'_>,
     connection: &mut Connection,
     buffer: &mut Buffer,
+    interim: &mut u32,
     cx: &mut Context<'_>,
 ) -> Poll<Result<AnswerHead, CallError>> {
     let failed = |error: CallError| Poll::Ready(Err(error));
@@ -125,7 +130,7 @@ fn poll_head(
             buffer.consume(len);
             match head.status {
                 101 => return failed(head::Malformed.into()),
-                100..200 => {}
+                100..200 => *interim = interim.checked_sub(1).ok_or(head::Malformed)?,
                 _ => return Poll::Ready(Ok(head)),
             }
         }
