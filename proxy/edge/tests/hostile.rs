@@ -60,6 +60,8 @@ struct Scene {
     way: Way,
     /// Where clients connect.
     door: SocketAddr,
+    /// Where clients of HTTP/2 connect.
+    http2_door: SocketAddr,
 }
 
 impl Scene {
@@ -82,7 +84,11 @@ impl Scene {
             Way::Tls => tls::bridge(gateway.address(), &certificate),
             _ => gateway.address(),
         };
-        Self { origin, gateway, way, door }
+        let http2_door = match way {
+            Way::Tls => tls::bridge_speaking(gateway.address(), &certificate, &["h2"], b""),
+            _ => gateway.address(),
+        };
+        Self { origin, gateway, way, door, http2_door }
     }
 
     fn connect(&self) -> Client {

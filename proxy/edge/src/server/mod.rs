@@ -38,6 +38,7 @@ pub mod socket;
 pub mod storing;
 pub mod stream;
 pub mod tls;
+pub mod trailers;
 pub mod upgrade;
 mod watch;
 

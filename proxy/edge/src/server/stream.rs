@@ -36,6 +36,7 @@ use super::core::with;
 use super::farewell::{self, Seen, Sight};
 use super::frame_budget::{Conduct, FrameBudget};
 use super::tls::TlsDomain;
+use super::trailers::Trailers;
 
 /// What may wait for a flush, bytes: a head and a body of common size, or the frames of a batch. The `h2` crate flushes
 /// after as much.
@@ -96,7 +97,7 @@ impl Transport for TlsStream<TcpStream> {
 /// Follows what is read, where somebody has to.
 enum Watch {
     Body(BodyWatch),
-    Frames(FrameBudget),
+    Frames(FrameBudget, Trailers),
 }
 
 /// A client's connection. Without TLS, what the lane's reads and writes look at fills one cache line.
@@ -151,7 +152,7 @@ impl<S: Transport> EdgeStream<S> {
     pub fn begin_http2(&mut self) -> Arc<Conduct> {
         let conduct = Arc::<Conduct>::default();
         self.writing = Writing::Http2;
-        self.watch = Some(Box::new(Watch::Frames(FrameBudget::new(conduct.clone()))));
+        self.watch = Some(Box::new(Watch::Frames(FrameBudget::new(conduct.clone()), Trailers::default())));
         conduct
     }
 
@@ -187,19 +188,18 @@ impl<S: Transport> EdgeStream<S> {
 
     #[inline(never)]
     fn poll_read_watched(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if matches!(self.watch.as_deref(), Some(Watch::Frames(budget)) if budget.conduct().is_overspent()) {
+        if matches!(self.watch.as_deref(), Some(Watch::Frames(budget, _)) if budget.conduct().is_overspent()) {
             // Its owner ends the connection; nothing that still comes makes a difference.
             return Poll::Pending;
         }
+        if let Some(Watch::Frames(budget, trailers)) = self.watch.as_deref_mut() {
+            return trailers.poll_read(&mut self.transport, cx, buf, |bytes| budget.follow(bytes, mono));
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
-        let bytes = buf.filled().get(before..).unwrap_or_default();
-        match self.watch.as_deref_mut() {
-            Some(Watch::Body(watch)) => {
-                watch.follow(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-            }
-            Some(Watch::Frames(budget)) => budget.follow(bytes, mono),
-            None => {}
+        if let Some(Watch::Body(watch)) = self.watch.as_deref_mut() {
+            let bytes = buf.filled().get(before..).unwrap_or_default();
+            watch.follow(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         }
         Poll::Ready(Ok(()))
     }
@@ -328,7 +328,7 @@ impl<S: Transport> EdgeStream<S> {
     /// What is sent over HTTP/2 may be followed by window updates.
     #[inline]
     fn note_taken(&mut self, polled: &Poll<io::Result<usize>>) {
-        if let (Some(Watch::Frames(budget)), Poll::Ready(Ok(count))) = (self.watch.as_deref_mut(), polled) {
+        if let (Some(Watch::Frames(budget, _)), Poll::Ready(Ok(count))) = (self.watch.as_deref_mut(), polled) {
             budget.sent(*count);
         }
     }
@@ -417,7 +417,7 @@ impl<S: Transport> AsyncWrite for EdgeStream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_drain(cx))?;
-        let Some(Watch::Frames(budget)) = self.watch.as_deref() else { return self.transport().poll_shutdown(cx) };
+        let Some(Watch::Frames(budget, _)) = self.watch.as_deref() else { return self.transport().poll_shutdown(cx) };
         let conduct = budget.conduct().clone();
         if !conduct.is_ended() {
             ready!(self.transport().poll_shutdown(cx))?;

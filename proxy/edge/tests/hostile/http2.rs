@@ -186,3 +186,61 @@ fn a_body_that_is_too_large_is_refused() {
     assert_eq!(scene.origin.count(), 0);
     scene.is_clean("a large body");
 }
+
+/// In trailers a pseudo-field makes the request malformed, however it is written; what is left of the connection is served.
+#[test]
+fn trailers_have_no_pseudo_fields() {
+    const HEADERS: u8 = 1;
+    const CONTINUATION: u8 = 9;
+    const LAST: u8 = 0x5;
+    // A literal `:authority`, which enters the table as its first field.
+    let head = [&[0x83, 0x86, 0x44, 2][..], b"/x", &[0x41, 1], b"a"].concat();
+    let named = [&[0, 5][..], b":path", &[11], b"/x/smuggled"].concat();
+    let behind = [&[0, 1][..], b"x", &[1], b"y", &[0x84]].concat();
+    let padded = [&[2][..], &[0x84], &[0, 0]].concat();
+    let prioritised = [&[0, 0, 0, 0, 9][..], &[0x84]].concat();
+    let cases: [(u8, &[u8], &[u8]); 10] = [
+        (LAST, &[0x84], b""),
+        (LAST, &[0x88], b""),
+        (LAST, &[0xbe], b""),
+        (LAST, &[0x01, 1, b'b'], b""),
+        (LAST, &[0x41, 1, b'b'], b""),
+        (LAST, &named, b""),
+        (LAST, &behind, b""),
+        (LAST | 0x8, &padded, b""),
+        (LAST | 0x20, &prioritised, b""),
+        (0x1, &[], &[0x84]),
+    ];
+    for way in [Way::Plain, Way::Tls] {
+        let mut scene = Scene::by(way, "");
+        for (flags, block, continued) in cases {
+            let mut http2 = Http2::connect(scene.http2_door);
+            http2.frame(HEADERS, 0x4, 1, &head).data(1, "hello", false).frame(HEADERS, flags, 1, block);
+            if flags & 0x4 == 0 {
+                http2.frame(CONTINUATION, 0x4, 1, continued);
+            }
+            assert_eq!(http2.ending(1), Ending::Refused, "{way:?} {block:x?}");
+            assert_eq!(scene.origin.count(), 0, "{way:?} {block:x?}: {:?}", scene.origin.requests());
+            http2.head(3, &with(&[(":path", "/mock")], &[]), true);
+            assert_eq!(http2.ending(3), Ending::Answered(true, b"mock".to_vec()), "{way:?} {block:x?}");
+        }
+        scene.is_clean("trailers");
+    }
+}
+
+#[test]
+fn other_trailers_end_the_body_and_go_nowhere() {
+    for way in [Way::Plain, Way::Tls] {
+        let mut scene = Scene::by(way, "");
+        for trailers in [&[("x-late", "1")][..], &[], &[("content-length", "99"), ("host", "evil")]] {
+            let mut http2 = Http2::connect(scene.http2_door);
+            http2.head(1, &GOOD, false).data(1, "hello", false).head(1, trailers, true);
+            assert_eq!(http2.ending(1), Ending::Answered(true, b"/x".to_vec()), "{way:?} {trailers:?}");
+            let request = scene.origin.last();
+            assert_eq!((request.body.as_slice(), request.field("x-late")), (&b"hello"[..], None));
+            assert_ne!(request.field("host"), Some("evil"));
+            assert!(["content-length", "accept-encoding"].iter().all(|name| request.field(name).is_none()));
+        }
+        scene.is_clean("trailers");
+    }
+}
