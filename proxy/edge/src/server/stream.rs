@@ -4,31 +4,27 @@
 //! writes wait until a flush: the head leaves with its body, the frames of a batch leave together. A large body is not
 //! copied; it leaves behind what waits in one vectored write.
 //!
-//! An idle connection owns no buffer: what waits is kept in a buffer of the thread's, given back once it is empty.
-//!
-//! It does not peek (Pingora must not be asked to look for the HTTP/2 preface), and it does not tell Pingora the peer's
-//! address, which may have come with a PROXY header: [`EdgeStream::peer`] does.
+//! An idle connection owns no buffer. What Pingora asks of a stream is in `pingora.rs`.
+
+mod outbox;
+mod pingora;
+mod transport;
 
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use arrayvec::ArrayVec;
-use async_trait::async_trait;
-use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, UniqueIDType,
-};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use pingora_core::protocols::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::rustls::ServerConnection;
-use tokio_rustls::server::TlsStream;
+
+use self::outbox::Outbox;
+pub use self::transport::Transport;
 
 use super::at_once::AtOnce;
 use super::body_watch::BodyWatch;
@@ -38,9 +34,6 @@ use super::frame_budget::{Conduct, FrameBudget};
 use super::tls::TlsDomain;
 use super::trailers::Trailers;
 
-/// What may wait for a flush, bytes: a head and a body of common size, or the frames of a batch. The `h2` crate flushes
-/// after as much.
-const WAITING: usize = 16 * 1024;
 /// What begins nothing that waits, bytes: a write of its own costs less than the copy.
 const LARGE: usize = 4 * 1024;
 /// What is dropped at most while a last answer is written, bytes.
@@ -61,39 +54,6 @@ pub enum Writing {
     Http2,
 }
 
-/// What an [`EdgeStream`] runs over.
-pub trait Transport: AsyncRead + AsyncWrite + AtOnce + AsRawFd + Unpin + Send + Sync + 'static {
-    /// The TLS session, if there is one.
-    fn tls(&self) -> Option<&ServerConnection>;
-
-    /// The socket, if there is one.
-    fn tcp(&self) -> Option<&TcpStream> {
-        None
-    }
-}
-
-impl Transport for TcpStream {
-    fn tls(&self) -> Option<&ServerConnection> {
-        None
-    }
-
-    fn tcp(&self) -> Option<&TcpStream> {
-        Some(self)
-    }
-}
-
-impl AtOnce for TlsStream<TcpStream> {}
-
-impl Transport for TlsStream<TcpStream> {
-    fn tls(&self) -> Option<&ServerConnection> {
-        Some(self.get_ref().1)
-    }
-
-    fn tcp(&self) -> Option<&TcpStream> {
-        Some(self.get_ref().0)
-    }
-}
-
 /// Follows what is read, where somebody has to.
 enum Watch {
     Body(BodyWatch),
@@ -107,10 +67,7 @@ pub struct EdgeStream<S> {
     writing: Writing,
     /// Follows what is read.
     watch: Option<Box<Watch>>,
-    /// Written but not sent; without capacity while empty, and never empty with it.
-    waiting: Vec<u8>,
-    /// How much of it was sent.
-    sent: usize,
+    outbox: Outbox,
     /// Bytes that are dropped while a write waits; 0 while what comes is for somebody.
     unheard: AtomicUsize,
     domain: Option<Arc<TlsDomain>>,
@@ -126,8 +83,7 @@ impl<S: Transport> EdgeStream<S> {
             writing: Writing::Direct,
             peer,
             domain,
-            waiting: Vec::new(),
-            sent: 0,
+            outbox: Outbox::new(),
             watch: None,
             unheard: AtomicUsize::new(0),
         }
@@ -263,40 +219,16 @@ impl<S: Transport> EdgeStream<S> {
 
     /// Whether bytes wait for a flush.
     pub const fn is_waiting(&self) -> bool {
-        self.waiting.capacity() > 0
+        self.outbox.is_waiting()
     }
 
     fn transport(&mut self) -> Pin<&mut S> {
         Pin::new(&mut self.transport)
     }
 
-    fn unsent(&self) -> &[u8] {
-        self.waiting.get(self.sent..).unwrap_or_default()
-    }
-
     fn may_wait(&self, size: usize) -> bool {
         let is_small = size < LARGE || self.is_waiting();
-        self.writing != Writing::Direct && is_small && self.waiting.len() + size <= WAITING
-    }
-
-    /// Keeps the pieces for later.
-    fn hold(&mut self, pieces: &[IoSlice<'_>]) {
-        if self.waiting.capacity() == 0 {
-            self.waiting = buffers::take();
-        }
-        pieces.iter().for_each(|piece| self.waiting.extend_from_slice(piece));
-    }
-
-    /// Notes that `count` bytes of what waits, and perhaps of what came behind it, were sent. Gives the latter's number.
-    fn note_sent(&mut self, count: usize) -> usize {
-        let unsent = self.unsent().len();
-        if count < unsent {
-            self.sent += count;
-            return 0;
-        }
-        self.sent = 0;
-        buffers::give_back(std::mem::take(&mut self.waiting));
-        count - unsent
+        self.writing != Writing::Direct && is_small && self.outbox.has_room(size)
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -305,16 +237,15 @@ impl<S: Transport> EdgeStream<S> {
             return Poll::Ready(Ok(0));
         }
         if self.may_wait(size) {
-            self.hold(pieces);
+            self.outbox.hold(pieces);
             return Poll::Ready(Ok(size));
         }
         while self.is_waiting() {
-            let (transport, waiting) =
-                (Pin::new(&mut self.transport), self.waiting.get(self.sent..).unwrap_or_default());
-            let all = std::iter::once(IoSlice::new(waiting)).chain(pieces.iter().copied());
+            let transport = Pin::new(&mut self.transport);
+            let all = std::iter::once(IoSlice::new(self.outbox.unsent())).chain(pieces.iter().copied());
             let count = ready!(transport.poll_write_vectored(cx, &all.take(PIECES).collect::<ArrayVec<_, PIECES>>()))?;
             not_zero(count)?;
-            let of_pieces = self.note_sent(count);
+            let of_pieces = self.outbox.note_sent(count);
             if of_pieces > 0 {
                 return Poll::Ready(Ok(of_pieces));
             }
@@ -335,11 +266,9 @@ impl<S: Transport> EdgeStream<S> {
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.is_waiting() {
-            let (transport, waiting) =
-                (Pin::new(&mut self.transport), self.waiting.get(self.sent..).unwrap_or_default());
-            let count = ready!(transport.poll_write(cx, waiting))?;
+            let count = ready!(Pin::new(&mut self.transport).poll_write(cx, self.outbox.unsent()))?;
             not_zero(count)?;
-            self.note_sent(count);
+            self.outbox.note_sent(count);
         }
         Poll::Ready(Ok(()))
     }
@@ -445,79 +374,8 @@ impl<S: Transport> Seen for EdgeStream<S> {
 impl<S: Transport> fmt::Debug for EdgeStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("EdgeStream");
-        out.field("peer", &self.peer).field("writing", &self.writing).field("waiting", &self.unsent().len());
+        out.field("peer", &self.peer).field("writing", &self.writing).field("waiting", &self.outbox.unsent().len());
         out.field("tls", &self.tls().is_some()).finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl<S: Transport> Shutdown for EdgeStream<S> {
-    async fn shutdown(&mut self) {
-        // The peer may have gone already: nobody is left to be told.
-        let _ = AsyncWriteExt::shutdown(self).await;
-    }
-}
-
-impl<S: Transport> UniqueID for EdgeStream<S> {
-    fn id(&self) -> UniqueIDType {
-        self.transport.as_raw_fd()
-    }
-}
-
-impl<S: Transport> Ssl for EdgeStream<S> {
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.is_http2().then_some(ALPN::H2)
-    }
-}
-
-impl<S: Transport> GetTimingDigest for EdgeStream<S> {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        Vec::new()
-    }
-}
-
-impl<S: Transport> GetProxyDigest for EdgeStream<S> {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
-    }
-}
-
-impl<S: Transport> GetSocketDigest for EdgeStream<S> {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        None
-    }
-}
-
-#[async_trait]
-impl<S: Transport> Peek for EdgeStream<S> {}
-
-/// Buffers of this thread, for the connections that have something waiting.
-mod buffers {
-    use std::cell::RefCell;
-
-    use super::WAITING;
-
-    /// Buffers kept for later; a connection seldom holds one beyond the poll that took it.
-    const SPARE: usize = 8;
-
-    thread_local! {
-        static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-    }
-
-    pub(super) fn take() -> Vec<u8> {
-        let spare = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop());
-        spare.ok().flatten().unwrap_or_else(|| Vec::with_capacity(WAITING))
-    }
-
-    pub(super) fn give_back(mut buffer: Vec<u8>) {
-        buffer.clear();
-        // While the thread ends there is no list any more, and the buffer is freed.
-        let _ = BUFFERS.try_with(|buffers| {
-            let mut buffers = buffers.borrow_mut();
-            if buffers.len() < SPARE {
-                buffers.push(buffer);
-            }
-        });
     }
 }
 
