@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -22,8 +23,10 @@ use super::stream::{EdgeStream, Transport};
 use super::{http2, proxy_protocol, session};
 use crate::message::body::BodyLength;
 use crate::observe::metrics::{ListenerId, Way};
+use crate::plan::Plan;
 use crate::plan::host::domain_id;
 use crate::stage::accept::{Connection, Verdict};
+use crate::stage::{Exchange, Need};
 
 /// Takes a connection in.
 pub fn welcome(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, shutdown: &ShutdownWatch) {
@@ -144,36 +147,25 @@ fn serve<S: Transport>(
     open: Open,
 ) -> impl Future<Output = ()> + Send {
     async move {
-        let Some(mut lane) = with(|core| {
-            let timeouts = core.plan_ref().timeouts;
-            Lane::new(connection, timeouts, core.clock.mono())
-        }) else {
+        let Some(mut lane) = with(|core| Lane::new(connection, core.plan_ref().timeouts, core.clock.mono())) else {
             return;
         };
         let mut watched = shutdown.clone();
+        // Boxed: in place it would take what an idle connection is beyond the allocator's small blocks.
         let mut signal = Box::pin(async move { watched.changed().await.is_ok() });
         // Asked once, it wakes the connection whenever it comes, and costs nothing per request.
         poll_fn(|cx| Poll::Ready(signal.as_mut().poll(cx).is_ready())).await;
         loop {
             heed(&shutdown);
             match poll_fn(|cx| lane.poll(&mut stream, cx)).await {
-                Exit::Closed => {
-                    // The peer may have gone already; then nobody is left to be told.
-                    let _ = stream.shutdown().await;
-                    return;
-                }
+                // The peer may have gone already; then nobody is left to be told.
+                Exit::Closed => return drop(stream.shutdown().await),
                 Exit::Answered => break,
-                Exit::Wait(exchange, plan, need) => {
-                    let is_head = exchange.head.is_head();
-                    let stall = plan.timeouts.body;
-                    let trip = Trip { exchange, plan, way: Way::Lane, length: BodyLength::Empty };
-                    let mut down = LaneDownstream::new(&mut stream, is_head, stall).unwatched_if(lane.has_more());
-                    match Box::pin(drive(trip, need, &mut down)).await {
-                        Arrival::Open => lane.resume(&[]),
-                        Arrival::Close => break,
-                        Arrival::Broken => return,
-                    }
-                }
+                Exit::Wait(exchange, plan, need) => match onward(&lane, &mut stream, exchange, plan, need).await {
+                    Arrival::Open => lane.resume(&[]),
+                    Arrival::Close => break,
+                    Arrival::Broken => return,
+                },
                 Exit::Session(bytes) => {
                     let closing = lane.is_closing();
                     match Box::pin(session::serve(stream, &bytes, connection, closing)).await {
@@ -188,17 +180,40 @@ fn serve<S: Transport>(
                         After::Broken => return,
                     }
                 }
-                Exit::Http2(bytes) => {
-                    let (transport, peer, domain) = stream.into_parts();
-                    let stream = EdgeStream::new(Rewound::new(bytes, transport), peer, domain);
-                    return Box::pin(serve_http2(stream, connection, shutdown, open)).await;
-                }
+                Exit::Http2(bytes) => return switch_to_http2(stream, bytes, connection, shutdown, open).await,
             }
         }
         if stream.shutdown().await.is_ok() {
             Box::pin(stream.linger()).await;
         }
     }
+}
+
+/// What a request waits for, and its answer. Boxed: an idle connection has no place for it.
+fn onward<'s, S: Transport>(
+    lane: &Lane,
+    stream: &'s mut EdgeStream<S>,
+    exchange: Box<Exchange<'static>>,
+    plan: Arc<Plan>,
+    need: Need,
+) -> Pin<Box<dyn Future<Output = Arrival> + Send + 's>> {
+    let (is_head, stall) = (exchange.head.is_head(), plan.timeouts.body);
+    let trip = Trip { exchange, plan, way: Way::Lane, length: BodyLength::Empty };
+    let mut down = LaneDownstream::new(stream, is_head, stall).unwatched_if(lane.has_more());
+    Box::pin(async move { drive(trip, need, &mut down).await })
+}
+
+/// HTTP/2 by prior knowledge; its first bytes have been read.
+fn switch_to_http2<S: Transport>(
+    stream: EdgeStream<S>,
+    bytes: Vec<u8>,
+    connection: Connection,
+    shutdown: ShutdownWatch,
+    open: Open,
+) -> Pin<Box<impl Future<Output = ()> + Send>> {
+    let (transport, peer, domain) = stream.into_parts();
+    let stream = EdgeStream::new(Rewound::new(bytes, transport), peer, domain);
+    Box::pin(serve_http2(stream, connection, shutdown, open))
 }
 
 /// What the signal said is known to the lane before it may rest: it looks only whether the process drains.
