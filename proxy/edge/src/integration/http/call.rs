@@ -94,9 +94,7 @@ pub enum CallError {
 /// Calls the endpoint. A dead pooled connection costs no try, nor does the first refusal; what else fails before the
 /// answer costs one.
 pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Started, CallError> {
-    let begun = Instant::now();
-    let now = || call.now + begun.elapsed().as_nanos() as u64;
-    let deadline = begun + call.to.timeout;
+    let deadline = Instant::now() + call.to.timeout;
     let empty = call.length == BodyLength::Empty;
     let repeatable = call.verb.is_idempotent() && empty;
     let mut retries = if repeatable { call.to.retries } else { 0 };
@@ -109,7 +107,9 @@ pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
         let mut newer = SessionId::default();
         let linked = match pooled(call, age) {
             Some(link) => Ok(link),
-            None => Box::pin(unless_left(body, link(call, deadline, age, Dial { now: now(), failed }))).await,
+            None => {
+                Box::pin(unless_left(body, link(call, deadline, age, Dial { now: mono(call, deadline), failed }))).await
+            }
         };
         let error = match linked {
             Err(CallError::Left) => return Err(CallError::Left),
@@ -139,7 +139,7 @@ pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
                     }
                     Err(e) => {
                         if !reused {
-                            call.to.origin.note_failure(address, now());
+                            call.to.origin.note_failure(address, mono(call, deadline));
                             call.to.origin.place(address).into_iter().for_each(|place| failed.add(place));
                         }
                         e
@@ -159,6 +159,12 @@ pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
             _ => retries -= 1,
         }
     }
+}
+
+/// The monotonic clock now, of a call that began so long before its deadline.
+fn mono(call: &Call<'_>, deadline: Instant) -> u64 {
+    let left = deadline.saturating_duration_since(Instant::now());
+    call.now + call.to.timeout.saturating_sub(left).as_nanos() as u64
 }
 
 /// The next try of this call goes to another address.

@@ -60,9 +60,9 @@ struct Target {
     avoided_until: AtomicU64,
 }
 
-/// The addresses that have failed a call, by place; those beyond the 64th are not remembered.
+/// The addresses that have failed a call, by place; those beyond the 32nd are not remembered.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Failed(u64);
+pub struct Failed(u32);
 
 impl Failed {
     /// This one has.
@@ -74,8 +74,8 @@ impl Failed {
         self.0 & Self::bit(place) != 0
     }
 
-    fn bit(place: usize) -> u64 {
-        u32::try_from(place).ok().and_then(|place| 1u64.checked_shl(place)).unwrap_or_default()
+    fn bit(place: usize) -> u32 {
+        u32::try_from(place).ok().and_then(|place| 1u32.checked_shl(place)).unwrap_or_default()
     }
 }
 
