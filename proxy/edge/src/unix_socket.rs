@@ -42,10 +42,28 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|found| found == self.identity) {
-            drop(fs::remove_file(&self.path));
-        }
+        remove_own(&self.path, self.identity, || ());
     }
+}
+
+/// Removes a file if it is this one. Another process may put its own there at any moment, one of which is `meanwhile`: so the
+/// file is looked at once more where nobody else has a file, and goes back if it is another's.
+fn remove_own(path: &Path, own: (u64, u64), meanwhile: impl FnOnce()) {
+    let is_own = |path: &Path| identity(path).is_ok_and(|found| found == own);
+    if !is_own(path) {
+        return;
+    }
+    meanwhile();
+    let aside = path.with_extension(format!("{}.old", std::process::id()));
+    if fs::rename(path, &aside).is_err() {
+        return;
+    }
+    if !is_own(&aside) {
+        // Where there is a third one by now, that is the one to be there.
+        let _ = fs::hard_link(&aside, path);
+    }
+    // Nobody would look for it there.
+    let _ = fs::remove_file(&aside);
 }
 
 fn check_place(path: &Path, shared: bool) -> io::Result<()> {
@@ -73,4 +91,48 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let found = fs::symlink_metadata(path)?;
     Ok((found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_goes_with_its_socket() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("up.sock");
+        let (_listener, file) = listen(&path, false).unwrap();
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(file);
+        assert_eq!(names(directory.path()), [""; 0]);
+    }
+
+    #[test]
+    fn another_process_s_file_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("up.sock");
+        let (_old, file) = listen(&path, false).unwrap();
+        let (new, _kept) = listen(&path, true).unwrap();
+        drop(file);
+        assert!(UnixStream::connect(&path).is_ok() && new.accept().is_ok());
+    }
+
+    /// Between the look whose file it is and its removal the next process came: nobody could reach that one.
+    #[test]
+    fn a_file_that_comes_at_the_last_moment_stays_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("up.sock");
+        let (_old, file) = listen(&path, false).unwrap();
+        let mut next = None;
+        remove_own(&path, file.identity, || next = Some(listen(&path, true).unwrap()));
+        let (new, _kept) = next.unwrap();
+        assert!(UnixStream::connect(&path).is_ok() && new.accept().is_ok());
+        assert_eq!(names(directory.path()), ["up.sock"]);
+    }
 }
