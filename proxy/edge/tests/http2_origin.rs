@@ -1,6 +1,12 @@
 //! HTTP/2 towards origins: by prior knowledge and by ALPN, many calls on few connections, and what fails.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![allow(unreachable_pub, reason = "a test is a program")]
 
 #[path = "http2_origin/certificates.rs"]
@@ -13,10 +19,12 @@ use std::sync::Arc;
 
 use certificates::Authority;
 use server::{LARGE, Server, TOGETHER};
+use support::http2::Http2;
 use support::{Gateway, Port, Response, eventually};
 use tokio::io::AsyncWriteExt;
 
 const NETWORK: &str = r#"{"message": "Network error communicating with endpoint"}"#;
+const INTERNAL: &str = r#"{"message": "Internal server error"}"#;
 const TIMED_OUT: &str = r#"{"message": "Endpoint request timed out"}"#;
 
 const CONFIGURATION: &str = r#"
@@ -186,6 +194,31 @@ fn a_reset_within_the_body_breaks_the_answer_off() {
         let broken = client.try_read(false).unwrap_err();
         let begun = broken.response.unwrap_or_else(|| panic!("{path}: {}", broken.error));
         assert_eq!((begun.status, begun.text()), (200, "0123456789"), "{path}");
+    }
+}
+
+/// Head, part of the body and reset come at once: what there is of an answer leaves all the same, and where nothing has
+/// left its client is told.
+#[test]
+fn an_answer_that_comes_with_its_reset_is_no_silence() {
+    for count in [10, 0] {
+        let server = Server::with(Arc::new(move |_, tcp, _| Box::pin(server::breaking_off(tcp, count))));
+        let gateway = gateway_to(&format!("http://{}", server.address), "retries = 0");
+        for (method, more) in [("GET", ""), ("POST", "Content-Length: 0\r\n")] {
+            let mut client = gateway.connect();
+            match (count, client.request(method, "/x", more).try_read(false)) {
+                (0, Ok(told)) => is(&told, 502, INTERNAL),
+                (10, Err(broken)) => is(&broken.response.expect("a head"), 200, "zzzzzzzzzz"),
+                (_, read) => panic!("{method}, {count}: {read:?}"),
+            }
+        }
+        let mut client = Http2::connect(gateway.address());
+        client.head(1, &[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/x")], true);
+        let expected = match count {
+            0 => (Some(false), INTERNAL.into(), true),
+            _ => (Some(true), b"zzzzzzzzzz".to_vec(), false),
+        };
+        assert_eq!(client.until_ended(1), expected);
     }
 }
 

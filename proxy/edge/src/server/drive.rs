@@ -2,13 +2,14 @@
 //!
 //! One driver for every way in; what differs between them is behind `Downstream`.
 
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sluice_cache::NotStored;
 
 use super::accounts::{self, Account};
 use super::bodies::{self, AtHand};
+use super::breaking::BrokenOff;
 use super::collapse;
 use super::core::with;
 use super::downstream::Downstream;
@@ -230,8 +231,9 @@ impl Trip {
     }
 
     /// Sends the answer and settles the account.
-    pub async fn deliver<D: Downstream>(mut self, body: Option<BodyReader>, down: &mut D) -> Arrival {
+    pub async fn deliver<D: Downstream>(mut self, mut body: Option<BodyReader>, down: &mut D) -> Arrival {
         self.close_if_draining();
+        self.check(&mut body);
         if matches!(self.exchange.reply, Reply::Fault(Fault::ClientLeft)) {
             self.settle(0);
             return Arrival::Broken;
@@ -244,10 +246,7 @@ impl Trip {
         let (bytes_out, arrival) = match sent {
             Ok((bytes, true)) => (bytes, Arrival::Close),
             Ok((bytes, false)) => (bytes, Arrival::Open),
-            Err((bytes, error)) => {
-                tracing::debug!(%error, "an answer broke off");
-                (bytes, Arrival::Broken)
-            }
+            Err(broken) => (broken.sent, Box::pin(self.break_off(&broken, down)).await),
         };
         self.settle(bytes_out);
         if self.exchange.refetches {
@@ -274,7 +273,21 @@ impl Trip {
         });
     }
 
-    async fn send_at_hand<D: Downstream>(&self, down: &mut D) -> Result<(u64, bool), (u64, io::Error)> {
+    /// While nothing has left, the client can still be told that what came of the body ends too early.
+    fn check(&mut self, body: &mut Option<BodyReader>) {
+        let streams = matches!(self.exchange.reply, Reply::Origin);
+        let failed = body.as_mut().filter(|_| streams).and_then(|body| body.check().err());
+        if let Some(error) = failed {
+            *body = None;
+            if self.exchange.ledger.store.storing().is_some() {
+                collapse::refuse(self, NotStored::Incomplete);
+            }
+            let _ =
+                self.failed(Some(format!("the answer broke off before its body: {error}")), Fault::EndpointMalformed);
+        }
+    }
+
+    async fn send_at_hand<D: Downstream>(&self, down: &mut D) -> Result<(u64, bool), BrokenOff> {
         let mut fields = Vec::new();
         let answer = deliver::outgoing(&self.exchange, &self.plan, &mut fields);
         let send = async {
@@ -286,15 +299,11 @@ impl Trip {
             }?;
             down.finish().await.map(|()| sent as u64)
         };
-        send.await.map(|sent| (sent, answer.close)).map_err(|e| (0, e))
+        send.await.map(|sent| (sent, answer.close)).map_err(BrokenOff::client(0))
     }
 
     /// Passes the endpoint's body on, and collects it where it is to be stored.
-    async fn stream<D: Downstream>(
-        &mut self,
-        mut body: BodyReader,
-        down: &mut D,
-    ) -> Result<(u64, bool), (u64, io::Error)> {
+    async fn stream<D: Downstream>(&mut self, mut body: BodyReader, down: &mut D) -> Result<(u64, bool), BrokenOff> {
         let mut sent = 0;
         let mut keeper = Keeper::new(self).unwrap_or_else(|reason| {
             collapse::refuse(self, reason);
@@ -303,13 +312,13 @@ impl Trip {
         let close = {
             let mut none = Vec::new();
             let answer = deliver::outgoing(&self.exchange, &self.plan, &mut none);
-            down.begin(&answer.head, &date(), answer.close).await.map_err(|e| (0, e))?;
+            down.begin(&answer.head, &date(), answer.close).await.map_err(BrokenOff::client(0))?;
             answer.close
         };
         loop {
-            if let Some(piece) = body.piece().map_err(|e| (sent, e))? {
+            if let Some(piece) = body.piece().map_err(BrokenOff::endpoint(sent))? {
                 keeper = keeper.and_then(|keeper| keeper.push(piece, self));
-                down.send(piece).await.map_err(|e| (sent, e))?;
+                down.send(piece).await.map_err(BrokenOff::client(sent))?;
                 sent += piece.len() as u64;
                 if let Some(keeper) = &mut keeper {
                     keeper.catch_up().await;
@@ -319,10 +328,10 @@ impl Trip {
             if body.is_done() {
                 break;
             }
-            down.flush().await.map_err(|e| (sent, e))?;
-            body.read().await.map_err(|e| (sent, e))?;
+            down.flush().await.map_err(BrokenOff::client(sent))?;
+            body.read().await.map_err(BrokenOff::endpoint(sent))?;
         }
-        down.finish().await.map_err(|e| (sent, e))?;
+        down.finish().await.map_err(BrokenOff::client(sent))?;
         if let Some(keeper) = keeper {
             keeper.finish(self);
         }

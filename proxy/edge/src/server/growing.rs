@@ -9,6 +9,7 @@ use bytes::Bytes;
 use sluice_cache::NotStored;
 use sluice_cache::flight::{Broken, Reader};
 
+use super::breaking::BrokenOff;
 use super::collapse::refuse;
 use super::downstream::Downstream;
 use super::drive::{Arrival, Trip, date};
@@ -24,47 +25,54 @@ pub(super) async fn read<D: Downstream>(mut trip: Trip, mut reader: Reader, down
         trip.fail(Fault::EndpointMalformed);
         return trip.deliver(None, down).await;
     }
-    let (sent, result) = send(&trip, first, &mut reader, down).await;
+    let (sent, arrival) = match send(&trip, first, &mut reader, down).await {
+        Ok((sent, false)) => (sent, Arrival::Open),
+        Ok((sent, true)) => (sent, Arrival::Close),
+        Err(broken) => (broken.sent, Box::pin(trip.break_off(&broken, down)).await),
+    };
     trip.settle(sent);
-    match result {
-        Ok(false) => Arrival::Open,
-        Ok(true) => Arrival::Close,
-        Err(_) => Arrival::Broken,
-    }
+    arrival
 }
 
 /// A piece that grows, or the end.
 type Piece = Option<Result<Bytes, Broken>>;
 
+/// Bytes that were sent, and whether the connection ends with them.
 async fn send<D: Downstream>(
     trip: &Trip,
     first: Poll<Piece>,
     reader: &mut Reader,
     down: &mut D,
-) -> (u64, io::Result<bool>) {
-    let (mut sent, mut first) = (0, Some(first));
-    let run = async {
-        let mut none = Vec::new();
-        let answer = deliver::outgoing(&trip.exchange, &trip.plan, &mut none);
-        down.begin(&answer.head, &date(), answer.close).await?;
-        // A client that has it already waits for none of it.
-        if answer.head.framing == Framing::Bodiless {
-            return down.finish().await.map(|()| answer.close);
-        }
-        loop {
-            let piece = match first.take() {
-                Some(Poll::Ready(piece)) => piece,
-                _ => flushed_while(reader.next(), down).await?,
-            };
-            let Some(piece) = piece else { break };
-            let piece = piece.map_err(|_| io::ErrorKind::UnexpectedEof)?;
-            down.send_shared(&piece).await?;
-            sent += piece.len() as u64;
-        }
-        down.finish().await.map(|()| answer.close)
-    };
-    let result = run.await;
-    (sent, result)
+) -> Result<(u64, bool), BrokenOff> {
+    let mut none = Vec::new();
+    let answer = deliver::outgoing(&trip.exchange, &trip.plan, &mut none);
+    down.begin(&answer.head, &date(), answer.close).await.map_err(BrokenOff::client(0))?;
+    let mut sent = 0;
+    // A client that has it already waits for none of it.
+    if answer.head.framing != Framing::Bodiless {
+        body(first, reader, down, &mut sent).await?;
+    }
+    down.finish().await.map_err(BrokenOff::client(sent))?;
+    Ok((sent, answer.close))
+}
+
+async fn body<D: Downstream>(
+    first: Poll<Piece>,
+    reader: &mut Reader,
+    down: &mut D,
+    sent: &mut u64,
+) -> Result<(), BrokenOff> {
+    let mut first = Some(first);
+    loop {
+        let piece = match first.take() {
+            Some(Poll::Ready(piece)) => piece,
+            _ => flushed_while(reader.next(), down).await.map_err(BrokenOff::client(*sent))?,
+        };
+        let Some(piece) = piece else { return Ok(()) };
+        let piece = piece.map_err(io::Error::other).map_err(BrokenOff::endpoint(*sent))?;
+        down.send_shared(&piece).await.map_err(BrokenOff::client(*sent))?;
+        *sent += piece.len() as u64;
+    }
 }
 
 /// What comes next. If it has to be waited for, all that came so far leaves first.

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod at_once;
 pub mod bodies;
 pub mod body_watch;
+mod breaking;
 pub mod closing;
 pub mod collapse;
 pub mod connection;

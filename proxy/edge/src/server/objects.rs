@@ -10,6 +10,7 @@ use sluice_cache::key::Keyed;
 use sluice_cache::tier::disk::{HEAD, Lost, ObjectReader};
 use tokio::time::timeout;
 
+use super::breaking::{BrokenOff, By};
 use super::downstream::Downstream;
 use super::drive::{Trip, date, now};
 use super::storing::Answer;
@@ -110,7 +111,7 @@ fn go_back(trip: &mut Trip) {
 }
 
 /// Sends the object that was opened. Bytes that were sent, and whether the connection ends with them.
-pub(super) async fn send<D: Downstream>(trip: &mut Trip, down: &mut D) -> Result<(u64, bool), (u64, io::Error)> {
+pub(super) async fn send<D: Downstream>(trip: &mut Trip, down: &mut D) -> Result<(u64, bool), BrokenOff> {
     let opened = match std::mem::take(&mut trip.exchange.opening) {
         Opening::Open(opened) => Some(*opened),
         _ => None,
@@ -118,37 +119,33 @@ pub(super) async fn send<D: Downstream>(trip: &mut Trip, down: &mut D) -> Result
     let mut none = Vec::new();
     let answer = deliver::outgoing(&trip.exchange, &trip.plan, &mut none);
     let close = answer.close;
-    down.begin(&answer.head, &date(), close).await.map_err(|error| (0, error))?;
-    let mut sent = 0;
-    let body = match opened {
-        Some(opened) => body(opened, down, &mut sent).await,
-        None => Ok(()),
+    down.begin(&answer.head, &date(), close).await.map_err(BrokenOff::client(0))?;
+    let sent = match opened {
+        Some(opened) => body(opened, down).await,
+        None => Ok(0),
     };
-    if let Err(error) = body {
-        if error.get_ref().is_some_and(|inner| inner.is::<Lost>()) {
+    let sent = sent.inspect_err(|broken| {
+        if broken.error.get_ref().is_some_and(|inner| inner.is::<Lost>()) {
             forget(trip);
         }
-        return Err((sent, error));
-    }
-    match down.finish().await {
-        Ok(()) => Ok((sent, close)),
-        Err(error) => Err((sent, error)),
-    }
+    })?;
+    down.finish().await.map_err(BrokenOff::client(sent))?;
+    Ok((sent, close))
 }
 
-async fn body<D: Downstream>(opened: Opened, down: &mut D, sent: &mut u64) -> io::Result<()> {
+async fn body<D: Downstream>(opened: Opened, down: &mut D) -> Result<u64, BrokenOff> {
     let Opened { first, mut rest, seat: _seat } = opened;
-    let mut chunk = Some(first);
+    let (mut chunk, mut sent) = (Some(first), 0);
     while let Some(mut left) = chunk.take() {
         while !left.is_empty() {
             let piece = left.split_to(left.len().min(PIECE));
-            down.send_shared(&piece).await?;
-            *sent += piece.len() as u64;
+            down.send_shared(&piece).await.map_err(BrokenOff::client(sent))?;
+            sent += piece.len() as u64;
         }
-        down.flush().await?;
-        chunk = next(&mut rest).await?;
+        down.flush().await.map_err(BrokenOff::client(sent))?;
+        chunk = next(&mut rest).await.map_err(|error| BrokenOff { sent, by: By::Disk, error })?;
     }
-    Ok(())
+    Ok(sent)
 }
 
 async fn next(rest: &mut ObjectReader) -> io::Result<Option<Bytes>> {

@@ -125,6 +125,25 @@ async fn http1(mut io: impl AsyncRead + AsyncWrite + Unpin) {
     }
 }
 
+/// Answers each request with one write: a head that states 1,000 bytes, so many of them, and a reset.
+pub async fn breaking_off(mut tcp: TcpStream, count: u8) {
+    tcp.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    let mut preface = [0; 24];
+    tcp.read_exact(&mut preface).await.unwrap();
+    let mut head = [0; 9];
+    while tcp.read_exact(&mut head).await.is_ok() {
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        tcp.read_exact(&mut payload).await.unwrap();
+        if head[3] == 1 {
+            let on = &head[5..];
+            let answer = [&[0, 0, 8, 1, 4], on, b"\x88\x0f\x0d\x041000", &[0, 0, count, 0, 0], on];
+            let reset = [&[0, 0, 4, 3, 0], on, &[0, 0, 0, 2]];
+            let body = vec![b'z'; count.into()];
+            tcp.write_all(&[answer.concat(), body, reset.concat()].concat()).await.unwrap();
+        }
+    }
+}
+
 /// Refuses what comes by a GOAWAY that excludes every stream, and stays connected.
 pub async fn going_away(mut tcp: TcpStream) {
     tcp.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();

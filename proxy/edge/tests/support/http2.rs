@@ -77,15 +77,24 @@ impl Http2 {
 
     /// Reads until the stream has ended.
     pub fn ending(&mut self, stream: u32) -> Ending {
+        match self.until_ended(stream) {
+            (Some(ok), body, true) => Ending::Answered(ok, body),
+            (None, body, true) => Ending::Answered(false, body),
+            (_, _, false) => Ending::Refused,
+        }
+    }
+
+    /// The same: whether its answer was 200, the body so far, and whether that was all of it.
+    pub fn until_ended(&mut self, stream: u32) -> (Option<bool>, Vec<u8>, bool) {
         let (mut ok, mut body) = (None, Vec::new());
         loop {
-            let Some((kind, flags, on, payload)) = self.read() else { return Ending::Refused };
+            let Some((kind, flags, on, payload)) = self.read() else { return (ok, body, false) };
             match kind {
                 SETTINGS if flags & ACK == 0 => {
                     self.frame(SETTINGS, ACK, 0, &[]);
                 }
-                RST_STREAM if on == stream => return Ending::Refused,
-                GOAWAY => return Ending::Refused,
+                RST_STREAM if on == stream => return (ok, body, false),
+                GOAWAY => return (ok, body, false),
                 HEADERS if on == stream && ok.is_none() => ok = Some(payload.first() == Some(&OK)),
                 DATA if on == stream => {
                     body.extend_from_slice(&payload);
@@ -97,7 +106,7 @@ impl Http2 {
                 _ => {}
             }
             if on == stream && matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
-                return Ending::Answered(ok == Some(true), body);
+                return (ok, body, true);
             }
         }
     }

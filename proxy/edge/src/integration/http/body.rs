@@ -61,6 +61,18 @@ impl BodyReader {
         }
     }
 
+    /// Looks at what has come so far, and hands nothing out.
+    ///
+    /// # Errors
+    /// Not even the beginning of a body has come, and none will.
+    pub fn check(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Source::Http2(body) => body.check(),
+            // What came with the head was looked at when the reader was made.
+            Source::Http1(_) | Source::Held(..) => Ok(()),
+        }
+    }
+
     /// All of the body has been handed out.
     #[inline]
     pub fn is_done(&self) -> bool {

@@ -42,6 +42,14 @@ impl Http2Body {
         body
     }
 
+    /// Looks at what has come so far: an error where nothing has, and nothing will.
+    pub(in super::super) fn check(&mut self) -> io::Result<()> {
+        match self.poll_fill(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(e)) => Err(e),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+
     /// All of the body has been handed out.
     pub(in super::super) fn is_done(&self) -> bool {
         self.slot.is_none() && (self.lent || self.held.is_empty())
