@@ -7,6 +7,8 @@
 mod certificates;
 #[path = "endings/of_answers.rs"]
 mod of_answers;
+#[path = "endings/of_broken_answers.rs"]
+mod of_broken_answers;
 #[path = "endings/of_clients.rs"]
 mod of_clients;
 #[path = "endings/of_processes.rs"]

@@ -1,4 +1,4 @@
-//! The names of `$context` variables: AWS's, and five of ours, without `$context.`.
+//! The names of `$context` variables: AWS's, and six of ours, without `$context.`.
 //!
 //! Which of them has a value, and where it comes from, is known to those who read them: `observe::access_log` and
 //! `stage::source`, whose tests hold their tables against these.
@@ -6,7 +6,7 @@
 /// Those that an access log may show; besides them, any that begins with `authorizer.`. AWS lists them in "Variables for
 /// access logging for API Gateway"; those of features that this node does not have are known too, so that a format that
 /// was copied from AWS works.
-pub const LOGGED: [&str; 79] = [
+pub const LOGGED: [&str; 80] = [
     "accountId",
     "apiId",
     "authenticate.error",
@@ -23,6 +23,7 @@ pub const LOGGED: [&str; 79] = [
     "authorizer.requestId",
     "authorizer.status",
     "awsEndpointRequestId",
+    "brokenOff",
     "cacheStatus",
     "customDomain.basePathMatched",
     "deploymentId",

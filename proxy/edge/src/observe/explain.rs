@@ -122,11 +122,11 @@ pub struct CoreExplain<T> {
 }
 
 impl<T: Copy> CoreExplain<T> {
-    /// Keeps a finished request if it failed or is due; `entry` is only called then.
+    /// Keeps a finished request if it `failed` or is due; `entry` is only called then.
     ///
     /// `now_us` is any clock in microseconds, always the same one. While someone reads the ring, the request is let go.
-    pub fn offer(&mut self, status: u16, now_us: u64, entry: impl FnOnce() -> Explained<T>) {
-        if status >= 400 {
+    pub fn offer(&mut self, failed: bool, now_us: u64, entry: impl FnOnce() -> Explained<T>) {
+        if failed {
             keep(&self.rings.errors, entry);
         } else if self.is_due(now_us) {
             keep(&self.rings.samples, entry);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn offer(core: &mut CoreExplain<u32>, status: u16, time_us: u64) {
-        core.offer(status, time_us, || entry(status, time_us));
+        core.offer(status >= 400, time_us, || entry(status, time_us));
     }
 
     #[test]

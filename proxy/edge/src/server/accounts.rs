@@ -11,6 +11,7 @@ use crate::observe::explain::{Explained, PathPrefix};
 use crate::observe::metrics::{CacheOutcome, CoreMetrics, OriginEvent, RequestRecord, SeriesId, Vocabulary, Way};
 use crate::plan::Plan;
 use crate::plan::host::without_port;
+use crate::stage::deliver::BrokenBy;
 use crate::stage::{Exchange, Fault, Reply, dispatch, recall, rescue, store, throttle};
 
 /// What is known once an answer has gone.
@@ -27,8 +28,12 @@ pub struct Account {
 }
 
 /// The label sets of the metrics that count reasons.
-pub const VOCABULARY: Vocabulary =
-    Vocabulary { not_stored: &NOT_STORED, forwarded: &recall::REASONS, throttled: &THROTTLE_LAYERS };
+pub const VOCABULARY: Vocabulary = Vocabulary {
+    not_stored: &NOT_STORED,
+    forwarded: &recall::REASONS,
+    throttled: &THROTTLE_LAYERS,
+    broken_off: &BrokenBy::ALL,
+};
 
 const NOT_STORED: [&str; NotStored::ALL.len()] = {
     let mut names = [""; NotStored::ALL.len()];
@@ -54,7 +59,8 @@ pub fn settle(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account
     }
     let Now { wall_micros, mono } = exchange.now;
     let now_us = wall_micros + account.done.saturating_sub(mono) / 1_000;
-    desk.explain.offer(account.status, now_us, || Explained {
+    let broken_by = exchange.ledger.deliver.broken_by();
+    desk.explain.offer(account.status >= 400 || broken_by.is_some(), now_us, || Explained {
         request_id: exchange.request_id.0,
         time_us: wall_micros,
         latency_us: latency_ns / 1_000,
@@ -64,6 +70,9 @@ pub fn settle(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account
     });
     // Last: what the metrics show, explain can tell.
     count(desk, plan, exchange, account, latency_ns);
+    if let Some(by) = broken_by {
+        desk.metrics.broken_off(by as usize);
+    }
 }
 
 #[inline]
@@ -177,6 +186,7 @@ fn log(desk: &mut Desk<'_>, plan: &Plan, exchange: &Exchange<'_>, account: Accou
         error_message: fault.as_ref().and_then(|f| f.response_type.built_in().message),
         error_type: fault.as_ref().map(|f| f.response_type.as_str()),
         cache_status: exchange.ledger.recall.as_str(),
+        broken_off: exchange.ledger.deliver.broken_by().map(BrokenBy::as_str),
         way: way(account.way),
     };
     if let Some(log) = &mut desk.log {

@@ -231,28 +231,34 @@ impl Trip {
     }
 
     /// Sends the answer and settles the account.
-    pub async fn deliver<D: Downstream>(mut self, mut body: Option<BodyReader>, down: &mut D) -> Arrival {
+    pub fn deliver<D: Downstream>(
+        mut self,
+        body: Option<BodyReader>,
+        down: &mut D,
+    ) -> impl Future<Output = Arrival> + Send {
         self.close_if_draining();
-        self.check(&mut body);
-        if matches!(self.exchange.reply, Reply::Fault(Fault::ClientLeft)) {
-            self.settle(0);
-            return Arrival::Broken;
+        let body = self.check(body);
+        async move {
+            if matches!(self.exchange.reply, Reply::Fault(Fault::ClientLeft)) {
+                self.settle(0);
+                return Arrival::Broken;
+            }
+            let sent = match (&self.exchange.reply, body) {
+                (Reply::Origin, Some(body)) => self.stream(body, down).await,
+                (Reply::Object(_), _) => Box::pin(objects::send(&mut self, down)).await,
+                _ => self.send_at_hand(down).await,
+            };
+            let (bytes_out, arrival) = match sent {
+                Ok((bytes, true)) => (bytes, Arrival::Close),
+                Ok((bytes, false)) => (bytes, Arrival::Open),
+                Err(broken) => Box::pin(self.break_off(broken, down)).await,
+            };
+            self.settle(bytes_out);
+            if self.exchange.refetches {
+                collapse::refetch(self);
+            }
+            arrival
         }
-        let sent = match (&self.exchange.reply, body) {
-            (Reply::Origin, Some(body)) => self.stream(body, down).await,
-            (Reply::Object(_), _) => Box::pin(objects::send(&mut self, down)).await,
-            _ => self.send_at_hand(down).await,
-        };
-        let (bytes_out, arrival) = match sent {
-            Ok((bytes, true)) => (bytes, Arrival::Close),
-            Ok((bytes, false)) => (bytes, Arrival::Open),
-            Err(broken) => (broken.sent, Box::pin(self.break_off(&broken, down)).await),
-        };
-        self.settle(bytes_out);
-        if self.exchange.refetches {
-            collapse::refetch(self);
-        }
-        arrival
     }
 
     /// The client has left: there is nobody to deliver to.
@@ -274,17 +280,18 @@ impl Trip {
     }
 
     /// While nothing has left, the client can still be told that what came of the body ends too early.
-    fn check(&mut self, body: &mut Option<BodyReader>) {
+    fn check(&mut self, mut body: Option<BodyReader>) -> Option<BodyReader> {
         let streams = matches!(self.exchange.reply, Reply::Origin);
         let failed = body.as_mut().filter(|_| streams).and_then(|body| body.check().err());
         if let Some(error) = failed {
-            *body = None;
+            body = None;
             if self.exchange.ledger.store.storing().is_some() {
                 collapse::refuse(self, NotStored::Incomplete);
             }
             let _ =
                 self.failed(Some(format!("the answer broke off before its body: {error}")), Fault::EndpointMalformed);
         }
+        body
     }
 
     async fn send_at_hand<D: Downstream>(&self, down: &mut D) -> Result<(u64, bool), BrokenOff> {

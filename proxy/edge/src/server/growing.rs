@@ -28,7 +28,7 @@ pub(super) async fn read<D: Downstream>(mut trip: Trip, mut reader: Reader, down
     let (sent, arrival) = match send(&trip, first, &mut reader, down).await {
         Ok((sent, false)) => (sent, Arrival::Open),
         Ok((sent, true)) => (sent, Arrival::Close),
-        Err(broken) => (broken.sent, Box::pin(trip.break_off(&broken, down)).await),
+        Err(broken) => Box::pin(trip.break_off(broken, down)).await,
     };
     trip.settle(sent);
     arrival

@@ -10,7 +10,7 @@ use sluice_cache::key::Keyed;
 use sluice_cache::tier::disk::{HEAD, Lost, ObjectReader};
 use tokio::time::timeout;
 
-use super::breaking::{BrokenOff, By};
+use super::breaking::BrokenOff;
 use super::downstream::Downstream;
 use super::drive::{Trip, date, now};
 use super::storing::Answer;
@@ -143,7 +143,7 @@ async fn body<D: Downstream>(opened: Opened, down: &mut D) -> Result<u64, Broken
             sent += piece.len() as u64;
         }
         down.flush().await.map_err(BrokenOff::client(sent))?;
-        chunk = next(&mut rest).await.map_err(|error| BrokenOff { sent, by: By::Disk, error })?;
+        chunk = next(&mut rest).await.map_err(BrokenOff::disk(sent))?;
     }
     Ok(sent)
 }

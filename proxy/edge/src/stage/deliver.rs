@@ -34,6 +34,42 @@ pub enum Verdict {
     Streamed,
     /// A gateway response.
     Gateway(Fault),
+    /// It had begun and did not reach its end.
+    BrokenOff(BrokenBy),
+}
+
+impl Verdict {
+    /// Whose doing it is that the answer broke off, if it did.
+    pub const fn broken_by(self) -> Option<BrokenBy> {
+        match self {
+            Self::BrokenOff(by) => Some(by),
+            _ => None,
+        }
+    }
+}
+
+/// Whose doing it is that an answer broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BrokenBy {
+    /// The endpoint cut it, or a fetch for many failed.
+    Endpoint,
+    /// The endpoint took too long for its body.
+    EndpointTimeout,
+    /// The client left, or took nothing for too long.
+    Client,
+    /// The disk lost, or was too slow for, the rest of what was stored.
+    Disk,
+}
+
+impl BrokenBy {
+    /// All of them, in order.
+    pub const ALL: [&'static str; 4] = ["endpoint", "endpoint_timeout", "client", "disk"];
+
+    /// In logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.get(self as usize).copied().unwrap_or_default()
+    }
 }
 
 /// An answer ready to be encoded.

@@ -111,6 +111,11 @@ impl Http2 {
         }
     }
 
+    /// Reads frames up to the first of an answer.
+    pub fn until_begun(&mut self) {
+        while self.read().is_some_and(|(kind, ..)| kind != HEADERS) {}
+    }
+
     fn read(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
         let head = self.exactly(9)?;
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);

@@ -1,5 +1,6 @@
 //! How long is waited for an endpoint while its answer's body is read.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -28,6 +29,15 @@ impl Allowance {
     pub(super) fn begin(&mut self) -> Instant {
         self.since = Instant::now();
         self.since + self.all.map_or(self.each, |all| all.min(self.each))
+    }
+
+    /// A wait that has ended was too long: which limit that was.
+    pub(super) fn over(&self) -> io::Error {
+        let told = match self.all {
+            Some(Duration::ZERO) => "the time of the whole call is over",
+            _ => "no more came within idle_timeout",
+        };
+        io::Error::new(io::ErrorKind::TimedOut, told)
     }
 
     /// The wait has ended.
@@ -63,5 +73,8 @@ mod tests {
         assert_eq!(wait(&mut allowance, 40).await, 50 * MS);
         assert_eq!(wait(&mut allowance, 40).await, 10 * MS);
         assert_eq!(wait(&mut allowance, 0).await, Duration::ZERO);
+        assert!(allowance.over().to_string().contains("whole call"));
+        allowance.limit(100 * MS);
+        assert!(allowance.over().to_string().contains("idle_timeout"));
     }
 }

@@ -115,7 +115,7 @@ impl Http1Body {
         let read = until(self.allowance.begin(), &mut alarm, connection.fill(&mut self.buffer)).await;
         connection.alarm = alarm;
         self.allowance.end();
-        match (read.ok_or(io::ErrorKind::TimedOut)??, self.state) {
+        match (read.ok_or_else(|| self.allowance.over())??, self.state) {
             (0, State::Close) => {
                 self.state = State::Done;
                 self.connection = None;

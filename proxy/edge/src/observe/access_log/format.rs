@@ -15,7 +15,7 @@ const JSON: &str = concat!(
     r#""integrationLatency":$context.integrationLatency,"integrationStatus":$context.integrationStatus,"#,
     r#""integrationError":"$context.integration.error","apiId":"$context.apiId","stage":"$context.stage","#,
     r#""domainName":"$context.domainName","path":"$context.path","userAgent":"$context.identity.userAgent","#,
-    r#""cacheStatus":"$context.cacheStatus","errorType":"$context.error.responseType","#,
+    r#""cacheStatus":"$context.cacheStatus","brokenOff":"$context.brokenOff","errorType":"$context.error.responseType","#,
     r#""errorMessage":"$context.error.message","way":"$context.way"}"#,
 );
 

@@ -57,6 +57,8 @@ pub struct AccessRecord<'a> {
     pub error_type: Option<&'a str>,
     /// What the cache did: `hit`, `miss`, `stale`, …
     pub cache_status: Option<&'a str>,
+    /// Whose doing it is that the answer broke off: `endpoint`, `client`, …; absent for a whole one.
+    pub broken_off: Option<&'a str>,
     /// The way in: `lane`, `session`, `http2`.
     pub way: &'a str,
 }

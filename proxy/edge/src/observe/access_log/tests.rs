@@ -35,6 +35,7 @@ fn record() -> AccessRecord<'static> {
         error_message: None,
         error_type: None,
         cache_status: Some("hit"),
+        broken_off: None,
         way: "lane",
     }
 }

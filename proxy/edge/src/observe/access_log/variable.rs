@@ -31,9 +31,10 @@ const INTEGRATION_LATENCY: Read = |r| r.integration_latency_us.map(|us| us / 1_0
 const INTEGRATION_STATUS: Read = |r| r.integration_status.map(u64::from).into();
 
 /// Every other known variable belongs to a feature that this node does not have, and is absent.
-const READERS: [(&str, Read); 37] = [
+const READERS: [(&str, Read); 38] = [
     ("accountId", |r| r.account_id.into()),
     ("apiId", |r| r.api_id.into()),
+    ("brokenOff", |r| r.broken_off.into()),
     ("cacheStatus", |r| r.cache_status.into()),
     ("customDomain.basePathMatched", |r| r.base_path.into()),
     ("deploymentId", |r| r.deployment_id.into()),

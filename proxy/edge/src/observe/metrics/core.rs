@@ -148,6 +148,11 @@ impl CoreMetrics {
         add_at(&self.rows.node.origin, event as usize, 1);
     }
 
+    /// An answer broke off; `by` is a place in the vocabulary.
+    pub fn broken_off(&self, by: usize) {
+        add_at(&self.rows.node.broken_off, by, 1);
+    }
+
     /// A client was sent away.
     pub fn flooded(&self, flood: Flood) {
         add_at(&self.rows.node.floods, flood as usize, 1);
@@ -254,6 +259,7 @@ pub(super) struct NodeCounts {
     pub(super) ways: [Tally; 3],
     pub(super) origin: [Tally; 3],
     pub(super) floods: [Tally; 2],
+    pub(super) broken_off: [Tally; REASONS],
     pub(super) throttled: [Tally; REASONS],
     pub(super) not_stored: [Tally; REASONS],
     pub(super) forwarded: [Tally; REASONS],
@@ -266,6 +272,7 @@ impl Default for NodeCounts {
             ways: std::array::from_fn(|_| Tally::default()),
             origin: std::array::from_fn(|_| Tally::default()),
             floods: std::array::from_fn(|_| Tally::default()),
+            broken_off: std::array::from_fn(|_| Tally::default()),
             throttled: std::array::from_fn(|_| Tally::default()),
             not_stored: std::array::from_fn(|_| Tally::default()),
             forwarded: std::array::from_fn(|_| Tally::default()),

@@ -48,6 +48,8 @@ pub struct Vocabulary {
     pub forwarded: &'static [&'static str],
     /// Which layer of buckets refused a request.
     pub throttled: &'static [&'static str],
+    /// Whose doing it is that an answer broke off.
+    pub broken_off: &'static [&'static str],
 }
 
 /// Something that is counted elsewhere and read at each scrape.

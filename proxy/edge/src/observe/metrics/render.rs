@@ -47,6 +47,8 @@ impl State {
         let sums = |pick: fn(&NodeCounts) -> &[Tally], labels: &[&'static str]| sums_by_label(cores, pick, labels);
         page.labelled("requests", "Requests by way in", "way", &sums(|node| &node.ways, &WAYS))?;
         page.labelled("origin", "Connections to origins", "event", &sums(|node| &node.origin, &ORIGIN_EVENTS))?;
+        let broken_off = sums(|node| &node.broken_off, self.vocabulary.broken_off);
+        page.labelled("broken_off", "Answers that broke off, by whose doing it is", "by", &broken_off)?;
         let floods = sums(|node| &node.floods, &FLOODS);
         page.labelled("floods", "HTTP/2 connections that were sent away, by what came too often", "of", &floods)?;
         let throttled = sums(|node| &node.throttled, self.vocabulary.throttled);

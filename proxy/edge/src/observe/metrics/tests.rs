@@ -4,8 +4,12 @@ use std::thread;
 
 use super::*;
 
-const VOCABULARY: Vocabulary =
-    Vocabulary { not_stored: &["set_cookie", "too_large"], forwarded: &["uri-miss"], throttled: &["account", "stage"] };
+const VOCABULARY: Vocabulary = Vocabulary {
+    not_stored: &["set_cookie", "too_large"],
+    forwarded: &["uri-miss"],
+    throttled: &["account", "stage"],
+    broken_off: &["client"],
+};
 
 fn request(series: SeriesId) -> RequestRecord {
     RequestRecord {
@@ -114,6 +118,7 @@ fn node_counters_carry_their_labels() {
     one.not_stored(1);
     one.not_stored(1_000);
     one.throttled(0);
+    two.broken_off(0);
     two.origin(OriginEvent::Reused);
     metrics.reloaded(true);
     metrics.reloaded(false);
@@ -123,6 +128,7 @@ fn node_counters_carry_their_labels() {
     assert_line(&metrics, r#"sluice_not_stored_total{reason="set_cookie"} 0"#);
     assert_line(&metrics, r#"sluice_not_stored_total{reason="too_large"} 1"#);
     assert_line(&metrics, r#"sluice_throttled_total{layer="account"} 1"#);
+    assert_line(&metrics, r#"sluice_broken_off_total{by="client"} 1"#);
     assert_line(&metrics, r#"sluice_origin_total{event="reuse"} 1"#);
     assert_line(&metrics, r#"sluice_reloads_total{result="failed"} 1"#);
 }

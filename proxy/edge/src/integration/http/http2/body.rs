@@ -77,7 +77,7 @@ impl Http2Body {
         let deadline = self.allowance.begin();
         let filled = tokio::time::timeout_at(deadline, poll_fn(|cx| self.poll_fill(cx))).await;
         self.allowance.end();
-        filled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        filled.unwrap_or_else(|_| Err(self.allowance.over()))
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
