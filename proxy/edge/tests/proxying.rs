@@ -91,6 +91,57 @@ fn aws_drops_and_adds_its_own() {
     assert_eq!(own.field("x-amzn-trace-id"), Some("Root=1-67891233-abcdef012345678912345678"));
 }
 
+/// A signature for API Gateway is no business of the endpoint's; several fields of a name become one.
+#[test]
+fn aws_keeps_signatures_and_joins_fields() {
+    let lines = "Authorization: AWS4-HMAC-SHA256 Credential=a, Signature=b\r\nX-Many: 1\r\nX-Other: o\r\nx-many: 2,3\r\n\
+                 X-MANY: 4\r\nCookie: a=1\r\nCookie: b=2\r\n";
+    let request = passed(AWS, "", lines);
+    assert_eq!(request.field("authorization"), None);
+    assert_eq!((request.values("x-many"), request.values("x-other")), (vec!["1,2,3,4"], vec!["o"]));
+    assert_eq!(request.values("cookie"), ["a=1; b=2"]);
+    assert_eq!(passed(AWS, "", "Authorization: Bearer x\r\n").field("authorization"), Some("Bearer x"));
+    let edge = passed("", "", lines);
+    assert!(edge.field("authorization").is_some());
+    assert_eq!(edge.values("x-many"), ["1", "2,3", "4"]);
+}
+
+/// What is left of the body that AWS does not send is no request.
+#[test]
+fn aws_sends_no_body_with_get_head_and_options() {
+    let origin = Recorder::echoing();
+    let (aws, edge) = (gateway(&origin, AWS, ""), gateway(&origin, "", ""));
+    let lines = "Content-Length: 5\r\nContent-Type: text/plain\r\n";
+    for method in ["GET", "OPTIONS", "HEAD"] {
+        let mut client = aws.connect();
+        let response = client.request(method, "/x", lines).send("hello").try_read(method == "HEAD").unwrap();
+        assert_eq!(response.status, 200);
+        let request = origin.last();
+        assert_eq!((request.method.as_str(), request.body.as_slice()), (method, &b""[..]));
+        for name in ["content-length", "transfer-encoding", "content-type"] {
+            assert_eq!(request.field(name), None, "{name}");
+        }
+        assert!(response.closes() && client.is_closed());
+        assert_eq!(
+            edge.connect().request(method, "/x", lines).send("hello").try_read(method == "HEAD").unwrap().status,
+            200
+        );
+        let request = origin.last();
+        assert_eq!((request.body.as_slice(), request.field("content-type")), (&b"hello"[..], Some("text/plain")));
+    }
+    assert_eq!(aws.connect().request("POST", "/x", lines).send("hello").read().status, 200);
+    assert_eq!(origin.last().body, b"hello");
+    assert_eq!((origin.count(), origin.garbage().len()), (7, 0));
+}
+
+/// Programs behind CGI take it for their own proxy's address ("httpoxy").
+#[test]
+fn no_field_chooses_the_origin_s_proxy() {
+    for top in ["", AWS] {
+        assert_eq!(passed(top, "", "Proxy: http://evil.test\r\n").field("proxy"), None);
+    }
+}
+
 #[test]
 fn fields_of_the_connection_stay_behind() {
     for top in ["", AWS] {

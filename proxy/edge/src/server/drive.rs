@@ -153,6 +153,11 @@ impl Trip {
             },
             None => return self.failed(None, Fault::Internal),
         };
+        if self.length != BodyLength::Empty && prepare::carries_no_body(&self.exchange, http) {
+            // What is left of it is not read: nothing may follow.
+            self.exchange.head.close |= self.exchange.body.is_none();
+            self.length = BodyLength::Empty;
+        }
         let begun = now();
         let mut head = Spare::take();
         prepare::write_head(&mut head, &self.exchange, &plan, http, self.length);

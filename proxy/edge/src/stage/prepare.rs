@@ -46,6 +46,8 @@ const DROPPED: u64 = HOP_BY_HOP
     | FieldKind::Host.bit()
     | FieldKind::ContentLength.bit()
     | FieldKind::Expect.bit()
+    // No field of HTTP: programs behind a CGI-like interface take it for the address of their own proxy.
+    | FieldKind::Proxy.bit()
     | FieldKind::ProxyAuthenticate.bit()
     | FieldKind::ProxyAuthorization.bit()
     | FieldKind::XForwardedFor.bit()
@@ -110,6 +112,11 @@ pub fn verb(exchange: &Exchange<'_>, http: &HttpPlan) -> Verb {
     http.verb.or(exchange.head.verb).unwrap_or(Verb::Get)
 }
 
+/// AWS sends no body with these verbs.
+pub fn carries_no_body(exchange: &Exchange<'_>, http: &HttpPlan) -> bool {
+    http.aws && matches!(verb(exchange, http), Verb::Get | Verb::Head | Verb::Options)
+}
+
 /// Writes the request head for the endpoint, in HTTP/1.1's form.
 pub fn write_head(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan, body: BodyLength) {
     out.extend_from_slice(verb(exchange, http).as_str().as_bytes());
@@ -164,7 +171,10 @@ pub fn write_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, htt
 }
 
 fn pass_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &HttpPlan) {
-    let mut dropped = if http.aws { DROPPED | DROPPED_BY_AWS } else { DROPPED };
+    let mut dropped = DROPPED;
+    if http.aws {
+        dropped |= DROPPED_BY_AWS | dropped_by_aws_here(exchange, http);
+    }
     if !comes_from_a_trusted_proxy(exchange, plan) {
         dropped |= FieldKind::XForwardedPort.bit();
     }
@@ -177,18 +187,45 @@ fn pass_fields(out: &mut Vec<u8>, exchange: &Exchange<'_>, plan: &Plan, http: &H
     }
     let crumbs = exchange.head.values(FieldKind::Cookie).count();
     let mut joined = false;
-    for (kind, name, value) in exchange.head.fields() {
+    for (place, (kind, name, value)) in exchange.head.fields().enumerate() {
         if dropped & kind.bit() != 0 || is_nominated(exchange, name) || http.parameters.has_field(name) {
             continue;
         }
         // HTTP/2 may send one field per cookie; HTTP/1.1 has one line (RFC 9113 §8.2.3).
         match (kind == FieldKind::Cookie && crumbs > 1, joined) {
+            (false, _) if http.aws => join_field(out, exchange, place, (name, value)),
             (false, _) => field(out, name, value),
             (true, false) => join_cookies(out, exchange),
             (true, true) => {}
         }
         joined |= kind == FieldKind::Cookie;
     }
+}
+
+/// Dropped by AWS where the signature is for API Gateway itself, and where there is no body.
+fn dropped_by_aws_here(exchange: &Exchange<'_>, http: &HttpPlan) -> u64 {
+    let is_signature = |value: &[u8]| value.starts_with(b"AWS4-");
+    let signed = exchange.head.values(FieldKind::Authorization).any(is_signature);
+    let bare = carries_no_body(exchange, http);
+    let bits = [(signed, FieldKind::Authorization), (bare, FieldKind::ContentType)];
+    bits.iter().filter(|(drops, _)| *drops).map(|(_, kind)| kind.bit()).sum()
+}
+
+/// AWS makes one line of all fields of a name, where the first of them stands.
+fn join_field(out: &mut Vec<u8>, exchange: &Exchange<'_>, place: usize, (name, value): (&[u8], &[u8])) {
+    let fields = || exchange.head.fields().map(|(_, name, value)| (name, value));
+    let same = |(other, _): &(&[u8], &[u8])| other.eq_ignore_ascii_case(name);
+    if fields().take(place).any(|field| same(&field)) {
+        return;
+    }
+    for part in [name, b": ", value] {
+        out.extend_from_slice(part);
+    }
+    for (_, more) in fields().skip(place + 1).filter(same) {
+        out.push(b',');
+        out.extend_from_slice(more);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The answer may be for others, too: the client's own conditions are asked of it afterwards.
