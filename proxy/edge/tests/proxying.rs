@@ -142,6 +142,19 @@ fn no_field_chooses_the_origin_s_proxy() {
     }
 }
 
+/// AWS appends what is mapped; at the edge it takes the place of what the client has sent.
+#[test]
+fn a_mapped_query_parameter_is_appended_under_aws() {
+    let origin = Recorder::echoing();
+    let more = "request_parameters = { \"integration.request.querystring.a\" = \"'2'\", \
+                \"integration.request.querystring.c\" = \"method.request.header.x-c\" }";
+    for (top, seen, bare) in [(AWS, "/x?a=old&b=1&b=2&c=9&a=2", "/x?a=2"), ("", "/x?b=1&b=2&a=2", "/x?a=2")] {
+        let gateway = gateway(&origin, top, more);
+        assert_eq!(gateway.get("/x?a=old&b=1&b=2&c=9").text(), seen);
+        assert_eq!(gateway.get("/x").text(), bare);
+    }
+}
+
 #[test]
 fn fields_of_the_connection_stay_behind() {
     for top in ["", AWS] {

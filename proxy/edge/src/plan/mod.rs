@@ -354,7 +354,7 @@ impl Parameters {
         self.path.is_empty() && self.query.is_empty() && self.fields.is_empty()
     }
 
-    /// A query parameter of this name is the mapping's, not the client's.
+    /// A query parameter of this name is mapped: under `edge` it is the mapping's, not the client's.
     pub fn has_query(&self, name: &[u8]) -> bool {
         self.query.iter().any(|(own, _)| own.as_bytes() == name)
     }

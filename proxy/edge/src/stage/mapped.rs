@@ -1,7 +1,8 @@
 //! What the integration's request parameters make of a request, in the form in which it is sent.
 //!
 //! AWS's page: "Map method request data to integration request parameters". A source that a request does not have leaves
-//! its target out, and the client's parameter of that name with it. Values are what strangers send: in a URI they are
+//! its target out, and the client's field of that name with it; so with query parameters under `edge`, where AWS appends
+//! what is mapped to what the client has sent. Values are what strangers send: in a URI they are
 //! escaped, and one that cannot stand in a header field is refused.
 
 use std::borrow::Cow;

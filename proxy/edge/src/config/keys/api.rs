@@ -157,7 +157,7 @@ pub(crate) static REQUEST_PARAMETERS: Key = Key::new(
         &Form { name: "an expression such as method.request.header.NAME", pattern: "" },
     ),
     Empty,
-    "Values for `{name}` in the URI, query parameters and header fields that the origin is sent, in place of the client's of that name. A path variable of the same name needs no entry. Expressions: `method.request.path.NAME`, `.querystring.NAME`, `.multivaluequerystring.NAME`, `.header.NAME`, `.multivalueheader.NAME`, `method.request.body`, `method.request.body.JSONPATH`, `stageVariables.NAME`, `context.NAME`, `'literal'`. One whose source a request does not have is left out.",
+    "Values for `{name}` in the URI, query parameters and header fields that the origin is sent, in place of the client's of that name; under `aws` query parameters are appended to the client's. A path variable of the same name needs no entry. Expressions: `method.request.path.NAME`, `.querystring.NAME`, `.multivaluequerystring.NAME`, `.header.NAME`, `.multivalueheader.NAME`, `method.request.body`, `method.request.body.JSONPATH`, `stageVariables.NAME`, `context.NAME`, `'literal'`. One whose source a request does not have is left out.",
 )
 .aws("requestParameters");
 pub(crate) static ADDRESSES: Key = Key::new(

@@ -1,5 +1,5 @@
-//! What of the client's query goes on to the endpoint: all of it, but for what a mapping has taken, and under `edge`, where
-//! a method states the parameters of its key, for what the key does not know. An endpoint that saw a parameter which tells
+//! What of the client's query goes on to the endpoint: all of it, but under `edge` for what a mapping has taken, and where a
+//! method states the parameters of its key, for what the key does not know. An endpoint that saw a parameter which tells
 //! no answers apart could let one caller choose what all others get.
 
 use sluice_api::Verb;
@@ -10,8 +10,10 @@ use crate::plan::{HttpPlan, MethodPlan, Parameters, Plan};
 /// What passes of a request's query.
 #[derive(Clone, Copy)]
 pub(super) struct Passing<'p> {
-    /// Their names belong to the mapping.
+    /// Their names belong to the mapping, unless what is mapped is appended.
     mapped: &'p Parameters,
+    /// What is mapped comes behind what the client has sent of that name, as AWS does it.
+    appends: bool,
     /// No others pass.
     keyed: Option<&'p [Box<str>]>,
 }
@@ -20,7 +22,7 @@ impl<'p> Passing<'p> {
     pub(super) fn of(exchange: &Exchange<'_>, plan: &'p Plan, http: &'p HttpPlan) -> Self {
         let method = exchange.route.and_then(|route| plan.method(route)).map(|(.., method)| method);
         let keyed = exchange.head.verb.zip(method).and_then(|(verb, method)| keyed(verb, method));
-        Self { mapped: &http.parameters, keyed }
+        Self { mapped: &http.parameters, appends: http.aws, keyed }
     }
 
     /// Something is left out for the key does not know it.
@@ -31,7 +33,7 @@ impl<'p> Passing<'p> {
 
     /// The pairs that pass, as they came and in their order.
     pub(super) fn pairs<'q>(self, query: &'q [u8]) -> impl Iterator<Item = &'q [u8]> + use<'q, 'p> {
-        let is_whole = self.keyed.is_none() && self.mapped.query.is_empty();
+        let is_whole = self.keyed.is_none() && (self.appends || self.mapped.query.is_empty());
         let whole = Some(query).filter(|query| is_whole && !query.is_empty());
         let some = Some(query).filter(|query| !is_whole && !query.is_empty());
         let pairs = some.into_iter().flat_map(|query| query.split(|b| *b == b'&'));
@@ -43,7 +45,7 @@ impl<'p> Passing<'p> {
     }
 
     fn is_mapped(&self, pair: &[u8]) -> bool {
-        !self.mapped.query.is_empty() && self.mapped.has_query(&recall::query_name(pair))
+        !self.appends && !self.mapped.query.is_empty() && self.mapped.has_query(&recall::query_name(pair))
     }
 
     fn is_keyed(&self, pair: &[u8]) -> bool {
@@ -68,7 +70,7 @@ mod tests {
         let query_parameters = mapped.iter().map(|name| ((*name).into(), source())).collect();
         let mapped = Parameters { query: query_parameters, ..Parameters::default() };
         let keyed: Option<Vec<Box<str>>> = keyed.map(|names| names.iter().map(|name| (*name).into()).collect());
-        let passing = Passing { mapped: &mapped, keyed: keyed.as_deref() };
+        let passing = Passing { mapped: &mapped, appends: false, keyed: keyed.as_deref() };
         let pairs: Vec<&[u8]> = passing.pairs(query.as_bytes()).collect();
         String::from_utf8(pairs.join(&b'&')).unwrap()
     }
