@@ -155,6 +155,14 @@ fn a_mapped_query_parameter_is_appended_under_aws() {
     }
 }
 
+/// An element without an address is none.
+#[test]
+fn an_empty_forwarding_field_of_a_trusted_proxy_is_not_appended_to() {
+    let request = passed("trusted_proxies = [\"127.0.0.0/8\"]", "", "X-Forwarded-For:\r\nForwarded: \r\n");
+    assert_eq!(request.field("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(request.field("forwarded"), Some("for=127.0.0.1;host=\"gateway.test\";proto=http"));
+}
+
 #[test]
 fn fields_of_the_connection_stay_behind() {
     for top in ["", AWS] {

@@ -330,7 +330,7 @@ fn comes_from_a_trusted_proxy(exchange: &Exchange<'_>, plan: &Plan) -> bool {
 }
 
 fn list<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v [u8]>) {
-    for value in values {
+    for value in values.filter(|value| !value.is_empty()) {
         out.extend_from_slice(value);
         out.extend_from_slice(b", ");
     }
