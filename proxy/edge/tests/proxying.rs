@@ -163,6 +163,22 @@ fn an_empty_forwarding_field_of_a_trusted_proxy_is_not_appended_to() {
     assert_eq!(request.field("forwarded"), Some("for=127.0.0.1;host=\"gateway.test\";proto=http"));
 }
 
+/// AWS wants them escaped; browsers send the first of them as it is.
+#[test]
+fn raw_braces_and_bars_in_a_query_are_refused_under_aws() {
+    let origin = Recorder::echoing();
+    let (aws, edge) = (gateway(&origin, AWS, ""), gateway(&origin, "", ""));
+    for target in ["/x?a|b", "/x?a={b", "/x?}"] {
+        let refused = aws.get(target);
+        assert_eq!((refused.status, refused.text()), (400, r#"{"message":"Bad Request"}"#));
+        assert_eq!(edge.get(target).text(), target);
+    }
+    assert_eq!(origin.count(), 3);
+    for target in ["/x?%7C%7b", "/a|b"] {
+        assert_eq!(aws.get(target).text(), target);
+    }
+}
+
 #[test]
 fn fields_of_the_connection_stay_behind() {
     for top in ["", AWS] {
