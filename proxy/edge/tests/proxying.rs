@@ -180,6 +180,29 @@ fn raw_braces_and_bars_in_a_query_are_refused_under_aws() {
 }
 
 #[test]
+fn an_absolute_target_without_a_path_means_the_root() {
+    let origin = Recorder::echoing();
+    let text = PASSING.replace("@TOP@", "").replace("@MORE@", "").replace("/{proxy+}", "/").replace("/{proxy}", "/");
+    let gateway = Gateway::start(&text.replace("@ORIGIN@", &origin.address().to_string()));
+    for (target, seen) in [
+        ("http://gateway.test", "/"),
+        ("HTTPS://gateway.test", "/"),
+        ("http://gateway.test?x", "/?x"),
+        ("http://gateway.test?", "/"),
+        ("http://gateway.test/?x=/y", "/?x=/y"),
+    ] {
+        let mut client = gateway.connect();
+        assert_eq!(client.get(target).text(), seen, "{target}");
+        client.request("POST", target, "Content-Length: 2\r\n").send("ab");
+        assert_eq!(client.read().text(), seen, "{target}, with a body");
+    }
+    for target in ["http://", "http://?x", "http://other.test", "http://gateway.test#x", "http:", "//gateway.test?"] {
+        assert!(gateway.get(target).status >= 400, "{target}");
+    }
+    assert_eq!(origin.count(), 10);
+}
+
+#[test]
 fn fields_of_the_connection_stay_behind() {
     for top in ["", AWS] {
         let lines = "TE: trailers\r\nTrailer: X-T\r\nKeep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\n\

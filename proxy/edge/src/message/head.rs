@@ -224,6 +224,11 @@ impl<'b> Head<'b> {
         }
     }
 
+    /// Sets a path and a query that do not stand behind each other.
+    pub fn set_root(&mut self, path: Span, query: Option<Span>) {
+        (self.path, self.query) = (path, query);
+    }
+
     /// Sets the host that the request is for.
     pub fn set_host(&mut self, host: Span) {
         self.host = host;

@@ -1,5 +1,7 @@
 //! Heads between our form and Pingora's, for the ways in that go through its sessions.
 
+use std::borrow::Cow;
+
 use arrayvec::ArrayVec;
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -8,12 +10,12 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use crate::message::encode::{FieldSink, OwnField, ResponseHead, fields_of};
 use crate::message::field::FieldKind;
 use crate::message::head::{Head, Version};
-use crate::stage::frame::Refusal;
+use crate::stage::frame::{self, Refusal};
 
 /// A request head in our form.
 pub fn request(header: &RequestHeader, version: Version) -> Result<Head<'static>, Refusal> {
-    let (target, host) = (target(header), host(header)?);
-    Head::flat(version, header.method.as_str().as_bytes(), target, host, fields(header)).ok_or(Refusal::HeadTooLarge)
+    let (target, host) = (origin_form(target(header)), host(header)?);
+    Head::flat(version, header.method.as_str().as_bytes(), &target, host, fields(header)).ok_or(Refusal::HeadTooLarge)
 }
 
 /// Reads a request head into `head`, which is new. Its bytes go to `buffer`.
@@ -42,6 +44,16 @@ fn target(header: &RequestHeader) -> &[u8] {
     match header.uri.path_and_query() {
         Some(target) if header.uri.authority().is_some() => target.as_str().as_bytes(),
         _ => header.raw_path(),
+    }
+}
+
+/// Path and query. Pingora keeps an absolute target as it came, and the lane has held its authority against the host; an
+/// empty path is `/` (RFC 9110 §4.2.3).
+fn origin_form(target: &[u8]) -> Cow<'_, [u8]> {
+    match frame::split_absolute(target) {
+        Some((_, rest)) if rest.first() == Some(&b'/') => Cow::Borrowed(rest),
+        Some((_, rest)) => Cow::Owned([b"/", rest].concat()),
+        None => Cow::Borrowed(target),
     }
 }
 

@@ -275,14 +275,22 @@ fn set_target<'t>(buf: &[u8], target: &'t [u8], head: &mut Head<'_>) -> Result<O
         head.set_target(Span::within(buf, target));
         return Ok(None);
     }
-    let rest = strip_scheme(target).ok_or(Refusal::Target)?;
-    let at = memchr::memchr2(b'/', b'?', rest).ok_or(Refusal::Target)?;
-    let (authority, path) = rest.split_at_checked(at).ok_or(Refusal::Target)?;
-    if path.first() != Some(&b'/') {
-        return Err(Refusal::Target);
+    let (authority, path) = split_absolute(target).ok_or(Refusal::Target)?;
+    if path.first() == Some(&b'/') {
+        head.set_target(Span::within(buf, path));
+        return Ok(Some(authority));
     }
-    head.set_target(Span::within(buf, path));
+    // An empty path is `/` (RFC 9110 §4.2.3): one of the scheme's slashes stands for it.
+    let slash = target.iter().position(|b| *b == b'/').and_then(|at| target.get(at..=at)).ok_or(Refusal::Target)?;
+    let query = path.get(1..).map(|query| Span::within(buf, query));
+    head.set_root(Span::within(buf, slash), query);
     Ok(Some(authority))
+}
+
+/// Authority and the rest of a target in absolute form.
+pub fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = strip_scheme(target)?;
+    rest.split_at_checked(memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len()))
 }
 
 fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
