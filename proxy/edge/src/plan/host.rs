@@ -53,7 +53,8 @@ impl Domains {
         let mut buffer = [0; 255];
         let lower = lower(name, &mut buffer)?;
         self.exact.get(lower).or_else(|| {
-            let dot = memchr::memchr(b'.', lower)?;
+            // A label has a character at least (RFC 1035 §2.3.1).
+            let dot = memchr::memchr(b'.', lower).filter(|dot| *dot > 0)?;
             self.wildcard.get(lower.get(dot..)?)
         })
     }
@@ -135,7 +136,7 @@ mod tests {
         assert_eq!(api("API.example.com"), Some(1));
         assert_eq!(api("x.example.com"), Some(2));
         assert_eq!(api("a.x.example.com"), None, "a wildcard is one label");
-        assert_eq!(api("example.com"), None);
+        assert_eq!((api("example.com"), api(".example.com")), (None, None));
     }
 
     #[test]
