@@ -7,6 +7,7 @@
 mod connecting;
 mod support;
 
+use support::admin::ADMIN;
 use support::{Answer, Gate, Gateway, Port, Recorder, Response};
 
 const NETWORK: &str = r#"{"message": "Network error communicating with endpoint"}"#;
@@ -294,6 +295,26 @@ fn one_dead_address_of_several_is_passed_over() {
     }
     assert_eq!(origin.count(), 20);
     assert_eq!(origin.last().field("host"), Some("origin.test"));
+}
+
+/// Which of several addresses it is that fails is in the metrics.
+#[test]
+fn failures_are_counted_by_address() {
+    let (origin, nobody) = (Recorder::echoing(), Port::reserve());
+    let text = FAILING.replace("@ORIGIN@", "origin.test");
+    let addresses = format!("addresses = [\"{}\", \"{}\"]", nobody.address(), origin.address());
+    let gateway = Gateway::start(&format!("{ADMIN}{}", text.replace("@MORE@", &addresses)));
+    (0..20).for_each(|i| assert_eq!(gateway.get(&format!("/{i}")).status, 200));
+    let failures =
+        |address| gateway.metrics().value(&format!("sluice_origin_address_failures_total{{address=\"{address}\"}}"));
+    assert!(failures(nobody.address()) >= 1.0);
+    assert!(
+        gateway
+            .metrics()
+            .0
+            .contains_key(&format!("sluice_origin_address_failures_total{{address=\"{}\"}}", origin.address()))
+    );
+    assert_eq!(failures(origin.address()), 0.0);
 }
 
 #[test]

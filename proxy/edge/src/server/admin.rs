@@ -5,6 +5,7 @@ mod disks;
 mod dry_run;
 mod keys;
 mod methods;
+mod origins;
 mod readings;
 mod shred;
 pub mod wish;

@@ -188,13 +188,14 @@ fn at_origin(way: Way, request: &Request) -> String {
     format!("{} {} {fields:?} {}", request.method, request.target, text(&request.body))
 }
 
-/// What was counted, without the times, the connections, and the requests that go before others.
+/// What was counted, without the times, the connections, the origins' ports, and the requests that go before others.
 fn counted(added: &Samples) -> String {
     let tells_way = |name: &str| name.starts_with("sluice_requests_") || name.starts_with("sluice_connections_");
     let is_time = |name: &str| name.contains("_seconds_bucket") || name.contains("_seconds_sum");
     let is_level = |name: &str| name.contains("throttle_tokens") || name.starts_with("sluice_cache_bytes");
     let is_first = |name: &str| name.contains("api=\"first\"");
-    let kept = added.0.iter().filter(|(n, _)| !tells_way(n) && !is_time(n) && !is_level(n) && !is_first(n));
+    let tells_port = |name: &str| name.starts_with("sluice_origin_address_");
+    let kept = added.0.iter().filter(|(n, _)| !tells_way(n) && !is_time(n) && !is_level(n) && !is_first(n) && !tells_port(n));
     format!("{:?}", kept.collect::<Vec<_>>())
 }
 

@@ -164,7 +164,7 @@ pub(crate) static ADDRESSES: Key = Key::new(
     "addresses",
     Kind::List(&Form { name: "HOST:PORT", pattern: "" }),
     Unset("the URI's host and port"),
-    "Where to connect instead of the URI's host. They are tried in turn, those that failed lately last. The port may be left out where the URI's scheme says it.",
+    "Where to connect instead of the URI's host. They are tried in turn; one that has failed three times in a row is passed over for 10 s while there are others. The port may be left out where the URI's scheme says it.",
 );
 pub(crate) static TIMEOUT: Key = Key::new(
     "timeout",

@@ -56,7 +56,10 @@ pub struct Origin {
 #[derive(Debug)]
 struct Target {
     address: Address,
+    /// In a row.
     failures: AtomicU32,
+    /// In all.
+    failed: AtomicU64,
     avoided_until: AtomicU64,
 }
 
@@ -101,7 +104,8 @@ impl Origin {
     pub fn new(key: &OriginKey) -> Result<Self, TlsError> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let tls = key.tls.as_ref().map(|(name, ca)| OriginTls::new(name, ca.as_deref(), key.http2)).transpose()?;
-        let target = |a: &Address| Target { address: a.clone(), failures: 0.into(), avoided_until: 0.into() };
+        let target =
+            |a: &Address| Target { address: a.clone(), failures: 0.into(), failed: 0.into(), avoided_until: 0.into() };
         Ok(Self {
             id: OriginId(NEXT.fetch_add(1, Relaxed)),
             targets: key.addresses.iter().map(target).collect(),
@@ -148,6 +152,11 @@ impl Origin {
     /// How many addresses it has.
     pub fn addresses(&self) -> usize {
         self.targets.len()
+    }
+
+    /// The addresses as configured, and how often each has failed: no connection, or one that broke before an answer.
+    pub fn failures(&self) -> impl Iterator<Item = (&Address, u64)> {
+        self.targets.iter().map(|target| (&target.address, target.failed.load(Relaxed)))
     }
 
     /// A new connection to the next address that has not failed this call and is not avoided, as far as there is one.
@@ -228,6 +237,7 @@ impl Origin {
 
 impl Target {
     fn failed(&self, now: u64) {
+        self.failed.fetch_add(1, Relaxed);
         if self.failures.fetch_add(1, Relaxed) + 1 >= FAILURES {
             self.avoided_until.store(now + COOL_DOWN, Relaxed);
         }

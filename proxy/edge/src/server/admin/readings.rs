@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sluice_cache::invalidate::{Force, TargetKind};
 
-use super::disks;
+use super::{disks, origins};
 use crate::observe::metrics::{Labels, Reading, ReadingKind};
 use crate::plan::StageCache;
 use crate::server::gateway::Gateway;
@@ -57,6 +57,7 @@ pub fn watch(gateway: &Arc<Gateway>) {
         read: Box::new(caches(gateway, purges)),
     });
     disks::watch(gateway);
+    origins::watch(gateway);
     access_log(gateway);
 }
 
