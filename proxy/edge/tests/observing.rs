@@ -9,6 +9,8 @@ mod access_log;
 mod admin;
 #[path = "observing/metrics.rs"]
 mod metrics;
+#[path = "observing/process_log.rs"]
+mod process_log;
 #[path = "observing/reload.rs"]
 mod reload;
 mod support;

@@ -22,6 +22,10 @@ pub const WAITING: usize = 1_024;
 /// How long the end of the program waits for the last lines.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Libraries whose warnings are about what a client has sent: whoever likes could fill the log with them. What comes of it is
+/// counted, and has its line in the access log. A level that names them has its way.
+const QUIET: &str = "h2=error,pingora_core::protocols=error";
+
 /// Why there is no process log.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessLogError {
@@ -78,7 +82,7 @@ pub fn init(settings: &Settings) -> Result<ProcessLog, ProcessLogError> {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, ProcessLogError> {
-    EnvFilter::try_new(level).map_err(|error| level_error(level, &error))
+    EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|error| level_error(level, &error))
 }
 
 fn level_error(level: &str, error: &dyn std::error::Error) -> ProcessLogError {
