@@ -9,7 +9,7 @@ pub(crate) static API: Key = Key::new(
     "api",
     Kind::Tables(&Section {
         title: "[[api]]",
-        doc: "A REST API. It is reached through a domain, a listener's `default_api`, the host `{id}.execute-api.{region}.…`, or the path `/_aws/execute-api/{id}/{stage}/…`.",
+        doc: "A REST API. It is reached through a domain, a listener's `default_api`, the host `{id}.execute-api.…`, or the path `/_aws/execute-api/{id}/{stage}/…`.",
         keys: &[&ID, &NAME, &PROFILE, &DISABLE_EXECUTE_API_ENDPOINT, &POLICY, &cache::API_CACHE_INVALIDATION_CALLERS, &RESOURCE, &STAGE],
     }),
     Unset("every request gets 403"),

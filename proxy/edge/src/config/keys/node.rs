@@ -45,7 +45,7 @@ pub(crate) static REGION: Key = Key::new(
     "region",
     Kind::Text(&Form { name: "lower-case letters, digits and '-'", pattern: "^[a-z0-9][a-z0-9-]{0,62}$" }),
     Text("local"),
-    "The region in ARNs and in host names `{api-id}.execute-api.{region}.…`.",
+    "The region in ARNs. In host names `{api-id}.execute-api.…` any region is taken.",
 );
 pub(crate) static ACCOUNT_ID: Key = Key::new(
     "account_id",

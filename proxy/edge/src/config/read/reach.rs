@@ -28,7 +28,7 @@ pub(super) fn check(
     disk::check(node, apis, report);
     stages(apis, report);
     certificates(node, domains, listeners, report);
-    shadowed_hosts(node, apis, domains, report);
+    shadowed_hosts(apis, domains, report);
     around_client_ca(apis, domains, listeners, report);
 }
 
@@ -91,11 +91,10 @@ fn certificates(node: &Node, domains: &[Located<Domain>], listeners: &[Located<L
     }
 }
 
-/// A custom domain comes before the host `{api-id}.execute-api.{region}.…`.
-fn shadowed_hosts(node: &Node, apis: &Apis, domains: &[Located<Domain>], report: &Report<'_>) {
-    let marker = format!(".execute-api.{}.", node.region);
+/// A custom domain comes before the host `{api-id}.execute-api.…`.
+fn shadowed_hosts(apis: &Apis, domains: &[Located<Domain>], report: &Report<'_>) {
     for domain in domains {
-        let id = domain.value.name.split_once(&marker).and_then(|(id, _)| ApiId::parse(id).ok());
+        let id = domain.value.name.split_once(".execute-api.").and_then(|(id, _)| ApiId::parse(id).ok());
         if let Some(draft) = id.and_then(|id| apis.find(&id)) {
             let message = format!("the domain takes the host by which the API '{}' would be reached", draft.api.id);
             report.warning(&rules::SHADOWED, domain.at, message, "choose another name");

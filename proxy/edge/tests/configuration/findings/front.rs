@@ -214,7 +214,7 @@ pub(super) const FRONT: &[Case] = &[
         beside_api!(
             r#"
             [[domain]] # <-
-            name = "a.execute-api.local.example.com"
+            name = "a.execute-api.elsewhere.example.com"
             mapping = [{ api = "a" }]
         "#
         ),
