@@ -195,7 +195,8 @@ fn counted(added: &Samples) -> String {
     let is_level = |name: &str| name.contains("throttle_tokens") || name.starts_with("sluice_cache_bytes");
     let is_first = |name: &str| name.contains("api=\"first\"");
     let tells_port = |name: &str| name.starts_with("sluice_origin_address_");
-    let kept = added.0.iter().filter(|(n, _)| !tells_way(n) && !is_time(n) && !is_level(n) && !is_first(n) && !tells_port(n));
+    let kept =
+        added.0.iter().filter(|(n, _)| !tells_way(n) && !is_time(n) && !is_level(n) && !is_first(n) && !tells_port(n));
     format!("{:?}", kept.collect::<Vec<_>>())
 }
 
