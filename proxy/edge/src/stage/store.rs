@@ -51,7 +51,7 @@ fn reason<S: serde::Serializer>(reason: &NotStored, to: S) -> Result<S::Ok, S::E
 
 /// Decides, and lets the answer go to the client.
 pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
-    let Some((_, _, method)) = exchange.route.and_then(|r| context.plan.method(r)) else {
+    let Some((_, stage, method)) = exchange.route.and_then(|r| context.plan.method(r)) else {
         return Flow::Answer(Reply::Fault(Fault::Internal));
     };
     let verdict = match (&method.cache, &exchange.key) {
@@ -61,6 +61,10 @@ pub fn advance(exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Flow {
             Some(origin) => by_origin::judge(exchange, context.hasher, rule, *origin),
         }),
         _ => Verdict::Off,
+    };
+    let verdict = match (&exchange.key, &stage.cache) {
+        (Some(key), Some(cache)) if !key.has_room(cache, exchange.now.mono) => Verdict::Refused(NotStored::Vary),
+        _ => verdict,
     };
     if let CacheStatus::Forward { stored, detail, .. } = &mut exchange.cache_status {
         *stored = verdict.storing().is_some();

@@ -81,6 +81,20 @@ fn are_gone(gateway: &Gateway, before: &[String; 3]) {
 const URL: &str = r#"{"url":"http://gateway.test/a"}"#;
 
 #[test]
+fn an_answer_beyond_the_last_variant_is_not_called_stored() {
+    let rig = Rig::new(false);
+    let gateway = rig.start();
+    let ask = |n: usize| gateway.get_with("/a", &format!("X-Lang: l{n}\r\n"));
+    for n in 0..sluice_cache::answer::marker::VARIANTS {
+        assert!(says(&ask(n)).ends_with("; stored"), "{n}");
+    }
+    for _ in 0..2 {
+        assert_eq!(says(&ask(64)), "Sluice; fwd=uri-miss; detail=vary");
+    }
+    assert!(says(&ask(63)).starts_with("Sluice; hit"), "those before are");
+}
+
+#[test]
 fn a_purge_of_the_key_takes_all_variants_and_counts_them() {
     let rig = Rig::new(false);
     let gateway = rig.start();

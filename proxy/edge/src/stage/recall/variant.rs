@@ -10,7 +10,7 @@ use sluice_cache::{Entry, Fingerprint, Found, KeyHasher, KeyRef, NotStored, Sequ
 
 use super::super::Exchange;
 use super::{StorageKey, header_values};
-use crate::plan::CachePlan;
+use crate::plan::{CachePlan, StageCache};
 
 /// What is known of an answer that varies.
 #[derive(Clone, Debug)]
@@ -81,6 +81,17 @@ impl StorageKey {
     /// The answer is another variant than the one that those who joined its fetch wait for.
     pub fn has_moved(&self) -> bool {
         self.varies.as_ref().is_some_and(|varies| varies.moved)
+    }
+
+    /// Whether the marker in memory has room for the answer, if that is one of several.
+    pub fn has_room(&self, cache: &StageCache, now: u64) -> bool {
+        let Some(varies) = &self.varies else { return true };
+        let marker = match cache.memory.get(self.primary(varies), now) {
+            Found::Fresh(entry) | Found::Expired(entry) => Marker::of(&entry),
+            _ => None,
+        };
+        let known = marker.filter(|marker| marker.generation() == varies.generation);
+        known.is_none_or(|marker| marker.with(self.fingerprint).is_some())
     }
 
     /// Where the marker stands.
