@@ -330,6 +330,12 @@ impl Trip {
         loop {
             if let Some(piece) = body.piece().map_err(BrokenOff::endpoint(sent))? {
                 keeper = keeper.and_then(|keeper| keeper.push(piece, self));
+                // Whoever has the last byte may ask again at once.
+                if self.length_of_answer() == Some(sent + piece.len() as u64)
+                    && let Some(keeper) = keeper.take()
+                {
+                    keeper.finish(self);
+                }
                 down.send(piece).await.map_err(BrokenOff::client(sent))?;
                 sent += piece.len() as u64;
                 if let Some(keeper) = &mut keeper {

@@ -15,6 +15,21 @@ fn c01_an_enabled_cluster_caches_gets_for_five_minutes() {
 }
 
 #[test]
+fn c01_who_has_the_last_byte_finds_it_stored() {
+    let origin =
+        Recorder::start(|_| Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").then_pattern(1_000_000));
+    let gateway =
+        gateway(&origin, AWS, "[api.stage.prod.method.\"GET /pets\"]\ncache_key_parameters = [\"query.n\"]\n");
+    let mut client = gateway.connect();
+    for n in 1..=60 {
+        for _ in 0..2 {
+            assert_eq!(client.request("GET", &format!("/pets?n={n}"), "").read().body.len(), 1_000_000);
+        }
+        assert_eq!(origin.count(), n);
+    }
+}
+
+#[test]
 fn c02_other_verbs_are_cached_where_a_method_says_so() {
     let origin = counting(200);
     let plain = gateway(&origin, AWS, "");
