@@ -8,8 +8,9 @@
 //! - Storable and of unknown length: followers wait until it is whole. Should it outgrow the object limit they go by
 //!   themselves; the leader's own client gets the rest through a bounded [`Window`].
 //!
-//! A leader that is dropped before the end has failed: exactly one follower leads next and the others keep waiting.
-//! Followers wait as long as they like; a deadline is a dropped [`Follower`].
+//! If the fetch fails, all who wait get that [`Failure`] at once, and who comes later begins anew: nobody waits for more
+//! than one fetch. A leader that is dropped without a word is gone: exactly one follower leads next and the others keep
+//! waiting. Followers wait as long as they like; a deadline is a dropped [`Follower`].
 //!
 //! Nothing here spawns, sleeps or reads a clock. Wakers are called outside all locks; locks are held for moments and
 //! taken in one order, the table's shard before the flight.
@@ -73,6 +74,17 @@ pub enum Role {
     Follow(Follower),
     /// Fetch by yourself, for yourself.
     Uncollapsed,
+}
+
+/// How a fetch has failed, for all who waited for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection, or it broke.
+    Network,
+    /// No answer in time.
+    Timeout,
+    /// What came was no answer, or not all of one.
+    Malformed,
 }
 
 /// When a request was sent to the origin, in flushes and purges.

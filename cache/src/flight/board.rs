@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::key::{Fingerprint, KeyRef};
 
 use super::growing::Growing;
-use super::{Asked, Flights, Shard};
+use super::{Asked, Failure, Flights, Shard};
 
 /// The fetch of one key.
 #[derive(Debug)]
@@ -29,11 +29,14 @@ pub(super) enum News {
     Lead,
     Read(Arc<Growing>),
     Alone,
+    Failed(Failure),
 }
 
 #[derive(Debug, Default)]
 struct Board {
     said: Said,
+    /// While nothing is said: the answer has begun, and may be stored once it is whole.
+    begun: bool,
     /// While nothing is said: the follower that leads next, not yet told. It is in `waiting`.
     chosen: Option<Ticket>,
     waiting: BTreeMap<Ticket, Option<Waker>>,
@@ -46,6 +49,7 @@ enum Said {
     Nothing,
     Readable(Arc<Growing>),
     Alone,
+    Failed(Failure),
 }
 
 impl Flight {
@@ -82,6 +86,11 @@ impl Flight {
         news.map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// The answer has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.board.lock().begun
+    }
+
     fn say(&self, said: Said) {
         let wakers = {
             let mut board = self.board.lock();
@@ -105,6 +114,7 @@ impl Board {
         match &self.said {
             Said::Readable(body) => Some(News::Read(Arc::clone(body))),
             Said::Alone => Some(News::Alone),
+            Said::Failed(failure) => Some(News::Failed(*failure)),
             Said::Nothing => self.chosen.take_if(|chosen| *chosen == ticket).map(|_| News::Lead),
         }
     }
@@ -143,6 +153,11 @@ impl Seat {
         &self.flights
     }
 
+    /// The answer has begun; followers wait until it is whole.
+    pub(super) fn begin(&self) {
+        self.flight.board.lock().begun = true;
+    }
+
     /// Followers, now and to come, may read.
     pub(super) fn open(&self, body: &Arc<Growing>) {
         self.flight.say(Said::Readable(Arc::clone(body)));
@@ -162,6 +177,12 @@ impl Seat {
             }
         });
         self.flight.say(Said::Alone);
+    }
+
+    /// There will be no answer: those who wait are told so at once, and who comes after begins anew.
+    pub(super) fn fail(mut self, failure: Failure) {
+        self.end(|_, _| {});
+        self.flight.say(Said::Failed(failure));
     }
 
     fn end(&mut self, also: impl FnOnce(&mut Shard, &Self)) {
@@ -197,7 +218,7 @@ fn pass_on(flights: &Flights, flight: &Arc<Flight>) {
     let waker = {
         let mut shard = flights.shard(flight.digest()).lock();
         let mut board = flight.board.lock();
-        board.said = Said::Nothing;
+        (board.said, board.begun) = (Said::Nothing, false);
         let next = board.choose();
         if next.is_none() {
             shard.remove(flight);

@@ -5,20 +5,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::Flights;
 use super::board::{self, Flight, News, Seat, Ticket};
 use super::growing::{Growing, Reader};
 use super::leader::Leader;
+use super::{Failure, Flights};
 
 /// What became of waiting.
 #[derive(Debug)]
 pub enum Verdict {
-    /// The leader has failed and this request leads now.
+    /// The leader is gone without a word and this request leads now.
     Lead(Leader),
     /// There is an answer to read.
     Read(Reader),
     /// Fetch by yourself, for yourself.
     Alone,
+    /// There is no answer, for nobody who waited.
+    Failed(Failure),
 }
 
 /// Waits for the leader's verdict. Dropping it ends the wait; had it just been chosen to lead, another follower is.
@@ -36,11 +38,18 @@ impl Follower {
         Self { flights, flight, ticket: Some(ticket) }
     }
 
+    /// The answer has begun, and is waited for until it is whole.
+    #[must_use]
+    pub fn is_promised(&self) -> bool {
+        self.flight.has_begun()
+    }
+
     fn verdict(&self, news: News) -> Verdict {
         match news {
             News::Lead => Verdict::Lead(Leader::new(Seat::new(Arc::clone(&self.flights), Arc::clone(&self.flight)))),
             News::Read(body) => Verdict::Read(Growing::reader(body)),
             News::Alone => Verdict::Alone,
+            News::Failed(failure) => Verdict::Failed(failure),
         }
     }
 }

@@ -109,6 +109,19 @@ impl Text {
         }
     }
 
+    /// Takes each piece from `stored`, which has the same bytes. How many bytes of room that frees.
+    fn stand_in(&mut self, stored: &Bytes) -> u64 {
+        self.cut();
+        if self.windowed || stored.len() as u64 != self.written {
+            return 0;
+        }
+        let mut rest = stored.clone();
+        self.pieces.iter_mut().for_each(|piece| *piece = rest.split_to(piece.len()));
+        let freed = self.written.min(self.reserved);
+        self.reserved -= freed;
+        freed
+    }
+
     fn piece(&mut self, at: usize) -> Option<Bytes> {
         let index = at.checked_sub(self.gone)?;
         if index >= self.pieces.len() {
@@ -198,8 +211,12 @@ impl Pen {
         text.pieces.iter().cloned().collect()
     }
 
-    /// The body is whole.
-    pub(super) fn complete(self) -> Arc<Growing> {
+    /// The body is whole. Where it is `stored`, readers get it from there, and it takes no room here any more.
+    pub(super) fn complete(self, stored: Option<Bytes>) -> Arc<Growing> {
+        if let Some(stored) = stored {
+            let freed = self.body.text.lock().stand_in(&stored);
+            self.body.budget.give_back(freed);
+        }
         self.end(End::Whole);
         self.body()
     }

@@ -5,13 +5,14 @@ use thiserror::Error;
 
 use crate::freshness::NotStored;
 
+use super::Failure;
 use super::board::Seat;
 use super::growing::{Growing, Head, Pen, Reader};
 use super::window::Window;
 
-/// Fetches a key, its answer yet unknown. Dropped, it has failed and a follower leads.
+/// Fetches a key, its answer yet unknown. Dropped, it is gone and a follower leads.
 #[derive(Debug)]
-#[must_use = "a dropped leader has failed"]
+#[must_use = "in place of a dropped leader another one fetches"]
 pub struct Leader {
     seat: Seat,
 }
@@ -30,6 +31,12 @@ impl Leader {
     /// find it.
     pub fn stand_down(self) {
         self.seat.disband(None);
+    }
+
+    /// The endpoint gives no answer: all who wait get that for theirs. Had one of them to try next, the last of them would
+    /// wait for as many failures as there are clients.
+    pub fn fail(self, failure: Failure) {
+        self.seat.fail(failure);
     }
 
     /// The answer may be stored. The reader is for the leader's own client.
@@ -57,8 +64,9 @@ impl Leader {
 
     fn fill(self, pen: Pen) -> (Filling, Reader) {
         let reader = Growing::reader(pen.body());
-        if pen.length().is_some() {
-            self.seat.open(&pen.body());
+        match pen.length() {
+            Some(_) => self.seat.open(&pen.body()),
+            None => self.seat.begin(),
         }
         (Filling { seat: self.seat, pen }, reader)
     }
@@ -80,10 +88,10 @@ pub enum Excess {
 #[error("the body is shorter than declared")]
 pub struct Incomplete;
 
-/// Collects the body of a storable answer. Dropped before its end, the fetch has failed: who reads sees a broken body,
-/// who still waits leads next or waits on.
+/// Collects the body of a storable answer. Dropped before its end, it is gone: who reads sees a broken body, who still
+/// waits leads next or waits on.
 #[derive(Debug)]
-#[must_use = "a dropped filling has failed"]
+#[must_use = "in place of a dropped filling another one fetches"]
 pub struct Filling {
     seat: Seat,
     pen: Pen,
@@ -112,18 +120,24 @@ impl Filling {
     }
 
     /// The body is whole. `keep` stores it and is called before the flight ends, so that whoever comes after finds it
-    /// in the tier.
+    /// in the tier. It returns the body as it is stored, if it is: slow readers hold that, and no room for bodies.
     ///
     /// # Errors
     /// It is shorter than declared; the fetch has failed and nothing is kept.
-    pub fn finish(self, keep: impl FnOnce(&Head, &[Bytes])) -> Result<(), Incomplete> {
+    pub fn finish(self, keep: impl FnOnce(&Head, &[Bytes]) -> Option<Bytes>) -> Result<(), Incomplete> {
         if self.pen.length().is_some_and(|length| length != self.pen.len()) {
+            self.fail();
             return Err(Incomplete);
         }
-        keep(self.pen.head(), &self.pen.pieces());
-        let body = self.pen.complete();
+        let stored = keep(self.pen.head(), &self.pen.pieces());
+        let body = self.pen.complete(stored);
         self.seat.land(&body);
         Ok(())
+    }
+
+    /// The body has broken off: who reads sees that, and who still waits gets it for an answer.
+    pub fn fail(self) {
+        self.seat.fail(Failure::Malformed);
     }
 
     /// All that was added so far.

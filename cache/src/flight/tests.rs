@@ -116,7 +116,7 @@ fn all_read_one_growing_body_at_their_own_pace() {
     assert_eq!(read(&mut early), (b"ab".to_vec(), None));
     let mut late = reader(&mut follow(&flights));
     filling.push(b"cdef").unwrap();
-    filling.finish(|_, _| {}).unwrap();
+    filling.finish(|_, _| None).unwrap();
     assert_eq!(read(&mut early), (b"cdef".to_vec(), Some(Ok(()))));
     for whole in [&mut own, &mut late, &mut reader(&mut slow)] {
         assert_eq!(read(whole), (b"abcdef".to_vec(), Some(Ok(()))));
@@ -135,10 +135,35 @@ fn the_whole_body_is_kept_before_the_flight_ends() {
         .finish(|head, pieces| {
             assert_eq!((head.status, flights.len()), (200, 1));
             kept = pieces.concat();
+            None
         })
         .unwrap();
     assert_eq!((kept, flights.len()), (b"abcd".to_vec(), 0));
 }
+
+#[test]
+fn who_reads_what_is_stored_takes_no_room_for_bodies() {
+    for length in [Some(PIECE + 4), None] {
+        let flights = flights();
+        let (mut filling, mut own) = lead(&flights).storable(head(), length).unwrap();
+        let body: Vec<u8> = (0..PIECE + 4).map(|at| at as u8).collect();
+        filling.push(&body[..3]).unwrap();
+        let first = now(own.next());
+        filling.push(&body[3..PIECE as usize]).unwrap();
+        filling.push(&body[PIECE as usize..]).unwrap();
+        let stored = Bytes::from(body.clone());
+        filling.finish(|_, _| Some(stored.clone())).unwrap();
+        assert!(flights.buffered_bytes() < 2_000, "{}", flights.buffered_bytes());
+        assert!(matches!(first, Poll::Ready(Some(Ok(piece))) if *piece == body[..3]));
+        let next = now(own.next());
+        assert!(matches!(next, Poll::Ready(Some(Ok(piece))) if piece.as_ptr() == stored[3..].as_ptr()), "no copy");
+        drop(own);
+        assert_eq!(flights.buffered_bytes(), 0);
+    }
+}
+
+/// More than a reader gets at once.
+const PIECE: u64 = 20_000;
 
 #[test]
 fn with_unknown_length_followers_wait_for_the_whole() {
@@ -149,7 +174,7 @@ fn with_unknown_length_followers_wait_for_the_whole() {
     filling.push(b"ab").unwrap();
     assert!(verdict(&mut follower).is_none());
     assert_eq!((read(&mut own), own.length()), ((b"ab".to_vec(), None), None));
-    filling.finish(|_, _| {}).unwrap();
+    filling.finish(|_, _| None).unwrap();
     let mut followed = reader(&mut follower);
     assert_eq!((followed.length(), own.length()), (Some(2), Some(2)));
     assert_eq!(read(&mut followed), (b"ab".to_vec(), Some(Ok(()))));
@@ -171,7 +196,7 @@ fn an_answer_that_is_not_storable_sends_all_on_their_own_and_nobody_follows_for_
 }
 
 #[test]
-fn of_a_hundred_followers_of_a_failed_leader_exactly_one_leads() {
+fn of_a_hundred_followers_of_a_leader_that_is_gone_exactly_one_leads() {
     let flights = flights();
     let mut leader = lead(&flights);
     let mut followers: Vec<_> = (0..100).map(|_| follow(&flights)).collect();
@@ -194,7 +219,37 @@ fn of_a_hundred_followers_of_a_failed_leader_exactly_one_leads() {
 }
 
 #[test]
-fn only_the_chosen_follower_is_woken_by_a_failure() {
+fn all_who_wait_for_a_fetch_that_fails_are_told_at_once() {
+    let flights = flights();
+    let leader = lead(&flights);
+    let mut followers: Vec<_> = (0..100).map(|_| follow(&flights)).collect();
+    let bell = Arc::new(Bell::default());
+    followers.iter_mut().for_each(|follower| assert!(poll(Pin::new(follower), &bell).is_pending()));
+    leader.fail(Failure::Timeout);
+    assert_eq!((bell.rung(), flights.len()), (100, 0));
+    let _next = lead(&flights);
+    let told = |follower: &mut Follower| matches!(verdict(follower), Some(Verdict::Failed(Failure::Timeout)));
+    assert!(followers.iter_mut().all(told), "a fetch that has begun since is another one");
+}
+
+#[test]
+fn a_body_that_breaks_off_is_the_answer_of_those_who_wait_until_it_is_whole() {
+    let flights = flights();
+    let leader = lead(&flights);
+    let mut waiting = follow(&flights);
+    assert!(!waiting.is_promised());
+    let (mut filling, mut own) = leader.storable(head(), None).unwrap();
+    filling.push(b"ab").unwrap();
+    assert!(verdict(&mut waiting).is_none());
+    assert!(waiting.is_promised());
+    filling.fail();
+    assert_eq!(read(&mut own), (b"ab".to_vec(), Some(Err(Broken))));
+    assert!(matches!(verdict(&mut waiting), Some(Verdict::Failed(Failure::Malformed))));
+    assert!(flights.is_empty());
+}
+
+#[test]
+fn only_the_chosen_follower_is_woken_when_the_leader_is_gone() {
     let flights = flights();
     let leader = lead(&flights);
     let bells: [Arc<Bell>; 3] = Default::default();
@@ -284,7 +339,7 @@ fn the_fetch_goes_on_when_the_leaders_client_leaves() {
     let (mut filling, own) = leader.storable(head(), None).unwrap();
     drop(own);
     filling.push(b"ab").unwrap();
-    filling.finish(|_, _| {}).unwrap();
+    filling.finish(|_, _| None).unwrap();
     assert_eq!(read(&mut reader(&mut follower)).0, b"ab");
 }
 
@@ -299,7 +354,7 @@ fn a_reader_is_woken_by_growth_and_by_the_end() {
     assert_eq!(bell.rung(), 1);
     assert_eq!(read(&mut own).0, b"ab");
     assert!(poll(pin!(own.next()), &bell).is_pending());
-    filling.finish(|_, _| {}).unwrap();
+    filling.finish(|_, _| None).unwrap();
     assert_eq!(bell.rung(), 2);
 }
 
@@ -336,7 +391,7 @@ fn bodies_take_no_more_room_than_there_is_and_slow_readers_count() {
         .map(|name| {
             let (mut filling, own) = open(name).unwrap();
             filling.push(&[0; 90_000]).unwrap();
-            filling.finish(|_, _| {}).unwrap();
+            filling.finish(|_, _| None).unwrap();
             own
         })
         .collect();
@@ -365,7 +420,7 @@ fn after_a_flush_nobody_follows_a_fetch_from_before() {
     let Role::Lead(new) = join_in(&flights, b"key", epoch, 0) else { panic!("followed") };
     // The old one goes on for its own followers and leaves the new one alone.
     let (filling, _own) = old.storable(head(), Some(0)).unwrap();
-    filling.finish(|_, _| {}).unwrap();
+    filling.finish(|_, _| None).unwrap();
     assert!(matches!(verdict(&mut follower), Some(Verdict::Read(_))));
     assert_eq!(flights.len(), 1);
     assert!(matches!(join_in(&flights, b"key", epoch, 0), Role::Follow(_)));
@@ -381,11 +436,11 @@ fn whoever_overtakes_leads_and_is_followed_from_then_on() {
     let Role::Lead(new) = flights.overtake(key.key(b"key"), Asked::default(), 0) else { panic!("followed") };
     let mut late = follow(&flights);
     let (filling, _own) = old.storable(head(), Some(0)).unwrap();
-    filling.finish(|_, _| {}).unwrap();
+    filling.finish(|_, _| None).unwrap();
     assert!(matches!(verdict(&mut follower), Some(Verdict::Read(_))), "it asked before");
     assert!(verdict(&mut late).is_none(), "it waits for the new one");
     let (filling, _own) = new.storable(head(), Some(0)).unwrap();
-    filling.finish(|_, _| {}).unwrap();
+    filling.finish(|_, _| None).unwrap();
     assert!(matches!(verdict(&mut late), Some(Verdict::Read(_))));
 }
 

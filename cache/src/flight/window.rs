@@ -39,6 +39,6 @@ impl Window {
 
     /// The body is whole.
     pub fn finish(self) {
-        self.pen.complete();
+        self.pen.complete(None);
     }
 }

@@ -213,6 +213,12 @@ impl MemoryTier {
         self.live.load().remove(key)
     }
 
+    /// Whether entries lie here as they are, and not sealed.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.seal.is_none()
+    }
+
     /// The bans that hold here.
     #[must_use]
     pub const fn bans(&self) -> &Arc<Bans> {

@@ -22,7 +22,7 @@ path = "/mock"
 method.GET.integration = { type = "MOCK" }
 [[api.resource]]
 path = "/x/{x}"
-method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/{x}", retries = 0 }
+method.GET.integration = { type = "HTTP_PROXY", uri = "http://@ORIGIN@/{x}", retries = 0, timeout = "2s" }
 [api.stage.prod]
 cache_cluster_enabled = true
 cache_cluster_size = "16 MiB"
@@ -102,18 +102,44 @@ fn a_first_client_that_reads_nothing_holds_nobody_up() {
 }
 
 #[test]
-fn after_a_failed_fetch_one_of_those_who_wait_fetches_again() {
+fn all_who_wait_for_a_fetch_that_fails_get_its_failure_at_once() {
     let (origin, gate, gateway) = scene("", |number, gate| match number {
         0 => Answer::none().wait(gate).reset(),
         _ => Answer::ok("second try"),
     });
-    let mut clients = crowd(&origin, &gateway, 10, "");
+    let clients = crowd(&origin, &gateway, 30, "");
     gate.open();
-    assert_eq!(clients.remove(0).read().status, 504);
     for mut client in clients {
-        assert_eq!(client.read().text(), "second try");
+        assert_eq!(client.read().status, 504);
     }
-    assert_eq!(origin.count(), 2);
+    assert_eq!(origin.count(), 1, "one after the other they would have waited for thirty failures");
+    assert_eq!(gateway.get("/x/same").text(), "second try", "who comes later begins anew");
+}
+
+#[test]
+fn who_waits_does_so_no_longer_than_the_endpoint_may_take() {
+    let (origin, gate, gateway) = scene("", numbered);
+    let clients = crowd(&origin, &gateway, 10, "");
+    for mut client in clients {
+        assert_eq!(client.read().status, 504);
+    }
+    assert_eq!(origin.count(), 1, "nobody has asked, and waited, once more");
+    gate.open();
+}
+
+#[test]
+fn a_body_without_a_length_that_breaks_off_is_fetched_once_for_all_who_wait() {
+    let (origin, gate, gateway) = scene("", |number, gate| match number {
+        0 => Answer::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n").wait(gate).close(),
+        _ => Answer::ok("whole"),
+    });
+    let clients = crowd(&origin, &gateway, 5, "");
+    gate.open();
+    for mut client in clients.into_iter().skip(1) {
+        assert_eq!(client.read().status, 502);
+    }
+    assert_eq!(origin.count(), 1);
+    assert_eq!(gateway.get("/x/same").text(), "whole");
 }
 
 #[test]

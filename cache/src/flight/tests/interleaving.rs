@@ -10,6 +10,7 @@ enum Step {
     Poll(usize),
     Leave(usize),
     ReadSome(usize),
+    Vanish,
     Fail,
     NotStorable,
     Open {
@@ -26,6 +27,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => any::<usize>().prop_map(Step::Poll),
         3 => any::<usize>().prop_map(Step::Leave),
         2 => any::<usize>().prop_map(Step::ReadSome),
+        1 => Just(Step::Vanish),
         1 => Just(Step::Fail),
         1 => Just(Step::NotStorable),
         2 => any::<bool>().prop_map(|known| Step::Open { known }),
@@ -97,7 +99,7 @@ impl World {
         match verdict {
             Verdict::Lead(leader) => self.fetches.push(Fetch::Asked(leader)),
             Verdict::Read(reader) => self.readers.push(reader),
-            Verdict::Alone => {}
+            Verdict::Alone | Verdict::Failed(_) => {}
         }
     }
 
@@ -111,7 +113,9 @@ impl World {
     fn act(&mut self, step: Step) {
         let Some(fetch) = self.fetches.pop() else { return };
         match (step, fetch) {
-            (Step::Fail, _) => {}
+            (Step::Vanish, _) => {}
+            (Step::Fail, Fetch::Asked(leader)) => leader.fail(Failure::Network),
+            (Step::Fail, Fetch::Filling(filling, _)) => filling.fail(),
             (Step::NotStorable, Fetch::Asked(leader)) => leader.not_storable(self.now_ns),
             (Step::Open { known }, Fetch::Asked(leader)) => {
                 let (filling, own) = leader.storable(head(), known.then_some(LENGTH)).unwrap();
@@ -122,7 +126,7 @@ impl World {
                 filling.push(b"ab").unwrap();
                 self.fetches.push(Fetch::Filling(filling, len + 2));
             }
-            (Step::Finish, Fetch::Filling(filling, LENGTH)) => filling.finish(|_, _| {}).unwrap(),
+            (Step::Finish, Fetch::Filling(filling, LENGTH)) => filling.finish(|_, _| None).unwrap(),
             (Step::Overflow, Fetch::Filling(filling, len)) if len == LENGTH => filling.overflow(self.now_ns).finish(),
             (_, fetch) => self.fetches.push(fetch),
         }
@@ -137,7 +141,7 @@ impl World {
             match self.fetches.pop() {
                 Some(Fetch::Asked(leader)) => {
                     let (filling, own) = leader.storable(head(), Some(0)).unwrap();
-                    filling.finish(|_, _| {}).unwrap();
+                    filling.finish(|_, _| None).unwrap();
                     self.readers.push(own);
                 }
                 Some(Fetch::Filling(..)) => {}
@@ -187,7 +191,7 @@ fn one_request(flights: &Arc<Flights>, leading: &AtomicUsize, round: usize) {
             Role::Uncollapsed => return,
             Role::Follow(mut follower) => match verdict(&mut follower) {
                 Some(Verdict::Lead(leader)) => role = Role::Lead(leader),
-                Some(Verdict::Read(_) | Verdict::Alone) => return,
+                Some(Verdict::Read(_) | Verdict::Alone | Verdict::Failed(_)) => return,
                 None => {
                     std::thread::yield_now();
                     role = Role::Follow(follower);
@@ -205,5 +209,5 @@ fn one_fetch(leader: Leader, leading: &AtomicUsize, round: usize) {
     }
     let (mut filling, _own) = leader.storable(head(), None).unwrap();
     filling.push(b"body").unwrap();
-    filling.finish(|_, _| {}).unwrap();
+    filling.finish(|_, _| None).unwrap();
 }

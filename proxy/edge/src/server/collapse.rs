@@ -5,7 +5,7 @@
 //! connection when it may not.
 
 use bytes::Bytes;
-use sluice_cache::flight::{Follower, Head, Leader, Reader, Verdict};
+use sluice_cache::flight::{Head, Leader, Reader, Verdict};
 use sluice_cache::notes::Tags;
 use sluice_cache::{NotStored, Role};
 use tokio::sync::oneshot;
@@ -15,6 +15,7 @@ use super::core::with;
 use super::downstream::Downstream;
 use super::drive::{Arrival, Trip, now};
 use super::filling::{self, Beyond};
+use super::following;
 use super::growing::read;
 use super::keeping::{self, Terms};
 use super::objects;
@@ -22,7 +23,6 @@ use super::storing::Answer;
 use crate::integration::http::Started;
 use crate::message::body::{NoBody, RequestBody};
 use crate::message::encode::{CacheStatus, Framing};
-use crate::plan::IntegrationPlan;
 use crate::stage::recall::StorageKey;
 use crate::stage::{Need, RECALL, Reply, Stop, deliver, recall, store};
 
@@ -44,10 +44,11 @@ pub async fn join<D: Downstream>(mut trip: Trip, down: &mut D) -> Result<Arrival
     let leader = match role {
         Role::Uncollapsed => return Err(alone(trip)),
         Role::Lead(leader) => leader,
-        Role::Follow(follower) => match wait(&trip, follower, down).await {
+        Role::Follow(follower) => match following::wait(&trip, follower, down).await {
             None => return Ok(trip.leave()),
             Some(Verdict::Lead(leader)) => leader,
             Some(Verdict::Alone) => return Err(alone(trip)),
+            Some(Verdict::Failed(failure)) => return Ok(following::answer(trip, failure, down).await),
             Some(Verdict::Read(reader)) => {
                 trip.exchange.ledger.recall = recall::Verdict::Followed;
                 adopt(&mut trip, &reader, true);
@@ -124,20 +125,6 @@ fn role(trip: &Trip) -> Option<Role> {
     Some(cache.flights.join(key.as_ref(), key.asked(), now, is_purged))
 }
 
-/// Waits for the leader as long as an endpoint may take to answer, then goes alone; `None` when the client leaves.
-async fn wait<D: Downstream>(trip: &Trip, follower: Follower, down: &mut D) -> Option<Verdict> {
-    let method = trip.exchange.route.and_then(|r| trip.plan.method(r));
-    let deadline = match method.map(|(_, _, m)| &m.integration) {
-        Some(IntegrationPlan::Http(http)) => http.endpoint.timeout,
-        _ => return Some(Verdict::Alone),
-    };
-    tokio::select! {
-        biased;
-        verdict = tokio::time::timeout(deadline, follower) => Some(verdict.unwrap_or(Verdict::Alone)),
-        () = down.body().left() => None,
-    }
-}
-
 /// Fetches for all. Whoever waits for `back` may have left; what may be stored is fetched to its end all the same.
 async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outcome)>) {
     let started = match trip.walk() {
@@ -147,8 +134,13 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
         }
         Stop::Waiting(_) => trip.call_with_body_at_hand(&mut NoBody).await,
     };
-    // Dropped without a word, the leader has failed, and a follower leads next.
-    let Ok(started) = started else { return hand_back(back, trip, Outcome::Ready) };
+    let Ok(started) = started else {
+        match following::failure(&trip) {
+            Some(failure) => leader.fail(failure),
+            None => leader.stand_down(),
+        }
+        return hand_back(back, trip, Outcome::Ready);
+    };
     trip.walk();
     let ttl = trip.exchange.ledger.store.storing();
     if matches!(trip.exchange.reply, Reply::Object(_)) {
@@ -192,8 +184,8 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
     let Some(cache) = &stage.cache else { return };
     let keep = |head: &Head, body: &[Bytes]| {
         // What nothing better was had for is stored already.
-        let Some(ttl) = ttl else { return };
-        Answer { ttl, status: head.status, head: &head.fields, body }.store(cache, &key, now());
+        let ttl = ttl?;
+        Answer { ttl, status: head.status, head: &head.fields, body }.store(cache, &key, now())
     };
     filling::fill(started.body, body, keep, beyond).await;
 }

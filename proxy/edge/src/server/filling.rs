@@ -46,10 +46,10 @@ async fn large_to_its_end(body: &mut BodyReader, mut large: LargeFill) {
 pub(super) async fn fill(
     mut body: BodyReader,
     mut filling: Filling,
-    keep: impl FnOnce(&Head, &[Bytes]),
+    keep: impl FnOnce(&Head, &[Bytes]) -> Option<Bytes>,
     beyond: Beyond,
 ) {
-    let broke_off = loop {
+    let (unfinished, broke_off) = loop {
         match body.next().await {
             Ok(Some(piece)) => match filling.push(piece) {
                 Ok(()) => {}
@@ -57,16 +57,17 @@ pub(super) async fn fill(
                     let piece = Bytes::copy_from_slice(piece);
                     return overflow(body, filling, piece, beyond).await;
                 }
-                Err(error) => break error.to_string(),
+                Err(error) => break (Some(filling), error.to_string()),
             },
             Ok(None) => match filling.finish(keep) {
                 Ok(()) => return,
-                Err(error) => break error.to_string(),
+                Err(error) => break (None, error.to_string()),
             },
-            Err(error) => break error.to_string(),
+            Err(error) => break (Some(filling), error.to_string()),
         }
     };
     tracing::debug!(error = broke_off, "a fetch broke off");
+    unfinished.into_iter().for_each(Filling::fail);
     accounts::note_not_stored(NotStored::Incomplete);
 }
 

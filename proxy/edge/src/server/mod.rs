@@ -15,6 +15,7 @@ pub mod downstream;
 pub mod drive;
 pub mod farewell;
 mod filling;
+mod following;
 pub mod frame_budget;
 pub mod gateway;
 mod growing;

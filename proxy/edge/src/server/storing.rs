@@ -29,17 +29,24 @@ pub struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Stores it, unless something has come between since its fetch began.
-    pub fn store(&self, cache: &StageCache, key: &StorageKey, now: u64) {
+    /// Stores it, unless something has come between since its fetch began. Returns the body as it lies in memory.
+    pub fn store(&self, cache: &StageCache, key: &StorageKey, now: u64) -> Option<Bytes> {
         let lifetime = key.lifetime.unwrap_or_else(|| self.ttl.with(key.grace, now));
         let born = key.birth.sequence();
         let draft =
             Draft { key: key.as_ref(), status: self.status, notes: &key.notes, head: self.head, lifetime, born };
         let stored = Entry::new(draft, self.body).map(Arc::new);
-        let insert = |entry| cache.turns.keep(key.fingerprint, key.turn, || keep(cache, key, &entry, now));
+        let insert = |entry: Arc<Entry>| {
+            cache.turns.keep(key.fingerprint, key.turn, || keep(cache, key, &entry, now))?;
+            Ok(entry)
+        };
         let marked = key.varies.as_ref().map_or(Ok(()), |varies| self.mark(cache, key, varies, lifetime, now));
-        if let Err(reason) = marked.and(stored).and_then(insert) {
-            accounts::note_not_stored(reason);
+        match marked.and(stored).and_then(insert) {
+            Ok(entry) => cache.memory.is_plain().then(|| entry.body().clone()),
+            Err(reason) => {
+                accounts::note_not_stored(reason);
+                None
+            }
         }
     }
 
