@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::usual_file::usual_file;
-use crate::config::{Configuration, Finding, read_file, unreadable};
+use crate::config::{Configuration, Finding, index_memory, read_file, rough_size, unreadable};
 
 /// Check a configuration file and print every finding.
 ///
@@ -23,24 +23,25 @@ pub struct Check {
 impl Check {
     /// Checks the file; findings go to standard output, the count to standard error.
     pub fn run(&self) -> ExitCode {
-        let (findings, code) = self.findings();
+        let (findings, code, index) = self.findings();
         // A reader that has gone away does not change what was found.
-        let _ = self.print(&findings);
+        let _ = self.print(&findings, index);
         ExitCode::from(code)
     }
 
-    fn findings(&self) -> (Vec<Finding>, u8) {
+    /// The findings, the exit status, and what the index of the disk needs.
+    fn findings(&self) -> (Vec<Finding>, u8, Option<(u64, u64)>) {
         let text = match read_file(&self.file) {
             Ok(text) => text,
-            Err(error) => return (vec![unreadable(&self.file, &error)], 2),
+            Err(error) => return (vec![unreadable(&self.file, &error)], 2, None),
         };
         match Configuration::parse(&text, &self.file) {
-            Ok((_, warnings)) => (warnings, 0),
-            Err(findings) => (findings, 1),
+            Ok((configuration, warnings)) => (warnings, 0, index_memory(&configuration)),
+            Err(findings) => (findings, 1, None),
         }
     }
 
-    fn print(&self, findings: &[Finding]) -> io::Result<()> {
+    fn print(&self, findings: &[Finding], index: Option<(u64, u64)>) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
             serde_json::to_writer_pretty(&mut out, findings)?;
@@ -52,8 +53,17 @@ impl Check {
         let errors = findings.iter().filter(|finding| finding.is_error()).count();
         let warnings = findings.len() - errors;
         let counts = [count(errors, "error"), count(warnings, "warning")].join(", ");
-        writeln!(io::stderr(), "{}: {counts}", self.file.display())
+        writeln!(io::stderr(), "{}: {counts}", self.file.display())?;
+        match index {
+            Some((disk, index)) => writeln!(io::stderr(), "{}", needs(disk, index)),
+            None => Ok(()),
+        }
     }
+}
+
+fn needs(disk: u64, index: u64) -> String {
+    let (disk, index) = (rough_size(disk), rough_size(index));
+    format!("the index of {disk} of disk takes up to {index} of memory beside [cache] memory, with entries of 4 KB")
 }
 
 fn count(n: usize, what: &str) -> String {
@@ -69,6 +79,27 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         Check { file: file.path().into(), json: false }.findings().1
+    }
+
+    #[test]
+    fn what_the_index_of_a_disk_needs_is_said_at_every_size() {
+        assert_eq!(
+            needs(500_000_000, 4_882_800),
+            "the index of 500 MB of disk takes up to 4.88 MB of memory beside [cache] memory, with entries of 4 KB"
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = |stage: &str| {
+            format!(
+                "[cache.disk]\ndirectory = \"d\"\nsize = \"1 GB\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n[[api]]\nid = \"a\"\n[[api.resource]]\npath = \"/\"\nmethod.GET.integration = {{ type = \"HTTP_PROXY\", uri = \"http://a/\" }}\n{stage}"
+            )
+        };
+        let check = Check { file: file.path().into(), json: false };
+        let cached =
+            "[api.stage.p]\ncache_cluster_enabled = true\ncache_cluster_size = \"1 GB\"\ncache_memory = \"200 MB\"\n";
+        for (stage, disk) in [(cached, 800_000_000), ("[api.stage.p]\n", 0)] {
+            std::fs::write(file.path(), text(stage)).unwrap();
+            assert_eq!(check.findings().2, Some((disk, disk / 4096 * 40)));
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub(crate) use nearest::nearest;
+pub(crate) use read::index_memory;
 
 pub use finding::{Finding, Severity};
 pub use keys::{Absent, Form, Key, Kind, Section, paths as key_paths};

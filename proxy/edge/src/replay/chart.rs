@@ -1,6 +1,6 @@
 //! A report as an SVG: hit ratio and origin load against size, one line per time to live.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -18,8 +18,11 @@ const ROW: u32 = 300;
 
 /// The drawing could not be made.
 #[derive(Debug, Error)]
-#[error("cannot draw: {0}")]
-pub struct ChartError(String);
+#[error("cannot draw {}: {why}", file.display())]
+pub struct ChartError {
+    file: PathBuf,
+    why: String,
+}
 
 /// Draws the report into an SVG file.
 ///
@@ -28,7 +31,7 @@ pub struct ChartError(String);
 pub fn draw(report: &Report, file: &Path) -> Result<(), ChartError> {
     let busiest: Vec<usize> = report.busiest().into_iter().take(METHODS_DRAWN).collect();
     let rows = 1 + if report.methods.len() > 1 { busiest.len() } else { 0 };
-    let failed = |error: &dyn std::fmt::Display| ChartError(error.to_string());
+    let failed = |error: &dyn std::fmt::Display| ChartError { file: file.into(), why: error.to_string() };
     let area = SVGBackend::new(file, (WIDTH, ROW * rows as u32)).into_drawing_area();
     area.fill(&WHITE).map_err(|e| failed(&e))?;
     let cells = area.split_evenly((rows, 2));

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use sluice_cache::freshness::Ttl;
 use sluice_cache::simulate::Case;
 
 use crate::config::{Configuration, duration, size};
@@ -29,10 +30,10 @@ pub struct CachePlan {
     #[arg(long, value_delimiter = ',', value_parser = size, value_name = "SIZES")]
     pub sizes: Vec<u64>,
     /// Times to live to try.
-    #[arg(long, value_delimiter = ',', value_parser = duration, value_name = "TIMES", default_value = "10s,60s,300s,900s,3600s")]
+    #[arg(long, value_delimiter = ',', value_parser = time_to_live, value_name = "TIMES", default_value = "10s,60s,300s,900s,3600s")]
     pub ttls: Vec<Duration>,
     /// The time to live that the recommendation is for.
-    #[arg(long, value_parser = duration, value_name = "TIME", default_value = "300s")]
+    #[arg(long, value_parser = time_to_live, value_name = "TIME", default_value = "300s")]
     pub ttl: Duration,
     /// Draw hit ratio and origin load into this file.
     #[arg(long, value_name = "FILE")]
@@ -169,6 +170,13 @@ fn nanoseconds(duration: Duration) -> u64 {
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("{error}");
     ExitCode::from(2)
+}
+
+/// One that a stage may have.
+fn time_to_live(text: &str) -> Result<Duration, String> {
+    let time = duration(text).map_err(|e| e.to_string())?;
+    let longest = Duration::from_secs(Ttl::MAX.seconds().into());
+    if time > longest { Err(format!("a cache_ttl is at most {} s", longest.as_secs())) } else { Ok(time) }
 }
 
 #[cfg(test)]

@@ -67,6 +67,11 @@ impl CacheKeys {
         [mode, revalidate, error, early, derived, large, statuses, encrypted, self.require, self.strategy]
     }
 
+    /// What is said of answers that are over, or nearly.
+    pub(super) const fn of_lives_end(&self) -> [&'static Key; 3] {
+        [self.stale_while_revalidate, self.stale_if_error, self.early_refresh]
+    }
+
     /// Reads them into `settings`, which hold what is above them.
     pub(super) fn read(&self, table: &Table<'_>, settings: &mut MethodSettings, profile: Profile) {
         self.read_times(table, settings, profile);

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use sluice_api::{Stage, memory_share};
 use sluice_cache::seal::{KeyId, Source};
 use sluice_cache::tier::disk::{Config, Reads};
 
 use super::api::Apis;
 use super::large_objects;
 use crate::config::keys::{disk as keys, node as node_keys, stage as stage_keys};
-use crate::config::model::{DiskBudget, Encryption, Node, OWN_STORE};
+use crate::config::model::{Configuration, DiskBudget, Encryption, Node, OWN_STORE};
 use crate::config::pem;
-use crate::config::report::Report;
+use crate::config::report::{Mark, Report};
 use crate::config::rules;
 use crate::config::table::Table;
 use crate::config::units::{rough_size, show_size};
@@ -76,9 +77,12 @@ fn key(table: &Table<'_>) -> Option<(KeyId, Option<Source>)> {
 }
 
 /// Checks the stages' shares against the disk.
-pub(super) fn check(node: &Node, apis: &Apis, report: &Report<'_>) {
+pub(super) fn check(node: &Node, apis: &Apis, at: Option<Mark>, report: &Report<'_>) {
     match &node.cache.disk {
-        Some(disk) => shares(disk, apis, report),
+        Some(disk) => {
+            unused(apis, at, report);
+            shares(disk, apis, report);
+        }
         None => without_disk(node, apis, report),
     }
     if node.cache.encryption.is_none() {
@@ -110,6 +114,35 @@ fn without_disk(node: &Node, apis: &Apis, report: &Report<'_>) {
         let message = format!("'{}' has no effect: there is no [cache.disk]", keys::CACHE_MEMORY.name);
         report.strict(node.profile, &rules::NO_EFFECT, cache.at, message, "remove it, or add [cache.disk]");
     }
+}
+
+/// A warning: a stage whose cache is away for a while finds what it had there again.
+fn unused(apis: &Apis, at: Option<Mark>, report: &Report<'_>) {
+    if let Some(at) = at
+        && !apis.drafts.is_empty()
+        && apis.drafts.iter().all(|draft| draft.caches.is_empty())
+    {
+        let message = "[cache.disk] has no effect: no stage has a cache";
+        report.warning(&rules::NO_EFFECT, at, message, "set cache_cluster_enabled = true at a stage, or remove it");
+    }
+}
+
+/// Disk that the stages' caches take, and memory that its index needs at most beside `[cache] memory`, bytes; nothing
+/// without a disk.
+pub(crate) fn index_memory(configuration: &Configuration) -> Option<(u64, u64)> {
+    configuration.node.cache.disk.as_ref()?;
+    let stages =
+        configuration.apis.iter().flat_map(|api| api.stages.values()).filter(|stage| stage.cache_cluster_enabled);
+    let share = |stage: &Stage| {
+        let whole = stage.cache_cluster_size;
+        whole.saturating_sub(memory_share(whole, stage.cache_memory))
+    };
+    let used = stages.map(share).fold(0, u64::saturating_add);
+    Some((used, index_of(used)))
+}
+
+const fn index_of(used: u64) -> u64 {
+    used / SMALL_ENTRY * INDEX_ENTRY
 }
 
 fn shares(disk: &DiskBudget, apis: &Apis, report: &Report<'_>) {
@@ -145,7 +178,7 @@ fn shares(disk: &DiskBudget, apis: &Apis, report: &Report<'_>) {
         );
         report.error(&rules::CACHE_BUDGET, at, message, "give them more, or less memory");
     }
-    index_memory(disk, sum, report, last);
+    much_index(disk, sum, report, last);
 }
 
 /// What an entry takes in the index of a disk, bytes, at worst (`docs/caching.md` has what was measured).
@@ -154,8 +187,8 @@ const INDEX_ENTRY: u64 = 40;
 const SMALL_ENTRY: u64 = 4096;
 
 /// Says what memory the index of the disk may need beside the caches' own.
-fn index_memory(disk: &DiskBudget, used: u64, report: &Report<'_>, at: Option<crate::config::report::Mark>) {
-    let index = used / SMALL_ENTRY * INDEX_ENTRY;
+fn much_index(disk: &DiskBudget, used: u64, report: &Report<'_>, at: Option<Mark>) {
+    let index = index_of(used);
     if let Some(at) = at
         && index > NOTABLE
     {
@@ -169,5 +202,5 @@ fn index_memory(disk: &DiskBudget, used: u64, report: &Report<'_>, at: Option<cr
     }
 }
 
-/// Less is not worth a line.
+/// Less is not worth a warning.
 const NOTABLE: u64 = 256 << 20;

@@ -19,6 +19,8 @@ mod settings;
 mod stage;
 mod variables;
 
+pub(crate) use disk::index_memory;
+
 use ipnetwork::IpNetwork;
 use toml::de::DeTable;
 

@@ -25,7 +25,7 @@ pub(super) fn check(
     let report = root.report();
     addresses(root, node, listeners);
     budget(node, apis, report);
-    disk::check(node, apis, report);
+    disk::check(node, apis, root.written(&keys::CACHE), report);
     stages(apis, report);
     certificates(node, domains, listeners, report);
     shadowed_hosts(apis, domains, report);

@@ -260,6 +260,8 @@ fn stage_without_effect(table: &Table<'_>, frame: &Frame<'_>, methods: &BTreeMap
         no_effect(table, &keys::CACHE_TTL, frame, "nothing of the stage is cached", "remove it");
         let help = "set caching_enabled = true at a method, or remove it";
         no_effect(table, &keys::CACHE_CLUSTER_ENABLED, frame, "nothing of the stage is cached", help);
+    } else {
+        cached_stage_without_effect(table, frame, methods);
     }
     let rate = table.written(&keys::THROTTLING_RATE_LIMIT);
     if rate.is_none() && !methods.values().any(|m| m.settings.throttle.is_some()) {
@@ -267,6 +269,23 @@ fn stage_without_effect(table: &Table<'_>, frame: &Frame<'_>, methods: &BTreeMap
         no_effect(table, &keys::THROTTLING_BURST_LIMIT, frame, "a burst without a rate limits nothing", help);
     }
 }
+
+fn cached_stage_without_effect(table: &Table<'_>, frame: &Frame<'_>, methods: &BTreeMap<MethodKey, SettingsDraft>) {
+    let all = |is_so: fn(&MethodSettings) -> bool| {
+        is_so(&frame.defaults) && methods.values().all(|draft| is_so(&draft.settings))
+    };
+    if all(|settings| settings.cache_ttl.is_zero()) {
+        for key in cache::STAGE.of_lives_end() {
+            no_effect(table, key, frame, NOTHING_LIVES, "give answers a cache_ttl, or remove it");
+        }
+    }
+    if all(|settings| !settings.require_authorization_for_cache_control) {
+        let help = "set require_authorization_for_cache_control = true, or remove it";
+        no_effect(table, &cache_keys::CACHE_INVALIDATION_CALLERS, frame, "everybody may have entries replaced", help);
+    }
+}
+
+const NOTHING_LIVES: &str = "with a cache_ttl of 0s no answer is kept";
 
 fn is_nothing_cached(frame: &Frame<'_>, methods: &BTreeMap<MethodKey, SettingsDraft>) -> bool {
     let by_method = |(key, draft): (&MethodKey, &SettingsDraft)| !draft.settings.caching.verbs(key.verb).is_empty();
@@ -285,6 +304,10 @@ fn method_without_effect(table: &Table<'_>, verb: Verb, frame: &Frame<'_>, setti
     } else if settings.caching.verbs(verb).is_empty() {
         let help = "set caching_enabled = true, or remove it";
         cache_keys.into_iter().for_each(|key| no_effect(table, key, frame, "the method is not cached", help));
+    } else if settings.cache_ttl.is_zero() {
+        for key in cache::METHOD.of_lives_end() {
+            no_effect(table, key, frame, NOTHING_LIVES, "give answers a cache_ttl, or remove it");
+        }
     }
     if settings.throttle.is_none() && table.written(&keys::METHOD_THROTTLING_RATE_LIMIT).is_none() {
         let help = "add 'throttling_rate_limit'";

@@ -24,7 +24,11 @@ pub(super) fn check(target: &Target, caches: &[Cached<'_>]) -> Result<(), BadFie
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let help = match nearest(&text, &known) {
         Some(name) => format!("did you mean '{name}'?"),
-        None => format!("there are {} others, such as {}", known.len(), known.first().unwrap_or(&"none")),
+        None => match known.as_slice() {
+            [] => "no stage caches anything".to_owned(),
+            [only] => format!("there is only '{only}'"),
+            [first, ..] => format!("there are {}, such as '{first}'", known.len()),
+        },
     };
     Err(BadField::new("method", format!("there is no '{text}'; {help}")))
 }

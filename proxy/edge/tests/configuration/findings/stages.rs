@@ -383,6 +383,67 @@ pub(super) const STAGES: &[Case] = &[
             size = "1 GB"
         "#,
     ),
+    strict(
+        "no-effect",
+        r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/"
+            method.GET.integration = { type = "HTTP_PROXY", uri = "http://x/" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            [api.stage.p.method."GET /"]
+            cache_key_parameters = []
+            cache_ttl = "0s"
+            cache_stale_while_revalidate = "10s" # <-
+        "#,
+    ),
+    strict(
+        "no-effect",
+        r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/"
+            method.GET.integration = { type = "HTTP_PROXY", uri = "http://x/" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            cache_ttl = "0s"
+            cache_stale_if_error = "10s" # <-
+        "#,
+    ),
+    strict(
+        "no-effect",
+        r#"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/"
+            method.GET.integration = { type = "HTTP_PROXY", uri = "http://x/" }
+            [api.stage.p]
+            cache_cluster_enabled = true
+            require_authorization_for_cache_control = false
+            cache_invalidation_callers = ["10.0.0.0/8"] # <-
+            [api.stage.p.method."GET /"]
+            cache_key_parameters = []
+        "#,
+    ),
+    warning(
+        "no-effect",
+        r#"
+            [cache] # <-
+            [cache.disk]
+            directory = "cache"
+            size = "1 GB"
+            [[api]]
+            id = "a"
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+            [api.stage.p]
+        "#,
+    ),
     warning(
         "index-memory",
         mock!(
