@@ -15,6 +15,8 @@ mod manager;
 mod node;
 #[path = "upgrade/seamless.rs"]
 mod seamless;
+#[path = "upgrade/signals.rs"]
+mod signals;
 mod support;
 #[path = "upgrade/tokens.rs"]
 mod tokens;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -42,6 +43,14 @@ pub struct Run {
 impl Run {
     /// Runs until the process is told to stop.
     pub fn run(&self) -> ExitCode {
+        // First of all: the configuration alone may take a while to read.
+        let early = match EarlySignals::listen() {
+            Ok(early) => early,
+            Err(error) => {
+                eprintln!("sluice: signals: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
         let configuration = match Configuration::load(&self.file) {
             Ok((configuration, findings)) => {
                 findings.iter().for_each(|f| eprintln!("{f}"));
@@ -52,7 +61,7 @@ impl Run {
                 return ExitCode::FAILURE;
             }
         };
-        match self.serve(&configuration) {
+        match self.serve(&configuration, early) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("sluice: {}", told::told(&error));
@@ -61,7 +70,7 @@ impl Run {
         }
     }
 
-    fn serve(&self, configuration: &Configuration) -> anyhow::Result<()> {
+    fn serve(&self, configuration: &Configuration, early: EarlySignals) -> anyhow::Result<()> {
         let process_log = process_log::init(&configuration.node.log).context("the process log")?;
         let mut predecessor = self.predecessor(configuration)?;
         check_addresses(configuration, predecessor.as_ref())?;
@@ -78,9 +87,9 @@ impl Run {
         for (core, sockets) in sockets.into_iter().enumerate() {
             server.add_service(Worker { name: format!("edge-{core}"), core, gateway: gateway.clone(), sockets });
         }
-        let hangup = listen_early().context("signals")?;
-        server.add_service(Reloader { gateway: gateway.clone(), hangup });
-        server.run(RunArgs { shutdown_signal: Box::new(Signals { gateway }) });
+        server.add_service(Reloader { gateway: gateway.clone(), hangup: early.hangup });
+        let reopen = Mutex::new(Some(early.reopen));
+        server.run(RunArgs { shutdown_signal: Box::new(Signals { gateway, reopen }) });
         Ok(())
     }
 
@@ -160,16 +169,20 @@ fn server_conf(configuration: &Configuration) -> ServerConf {
     }
 }
 
-/// SIGTERM ends gracefully, SIGUSR1 opens the access log anew, SIGUSR2 starts the next process, SIGINT ends at once. A second SIGTERM or SIGINT does not wait
-/// for anybody. SIGQUIT is how some are told that the next process is there; here that one says so itself.
+/// SIGTERM ends gracefully, SIGUSR1 opens the access log anew, SIGUSR2 starts the next process, SIGINT ends at once.
+/// A second SIGTERM or SIGINT does not wait for anybody. SIGQUIT is how some are told that the next process is there; here
+/// that one says so itself.
 struct Signals {
     gateway: Arc<Gateway>,
+    reopen: Mutex<Option<Signal>>,
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
-        tokio::spawn(reopen_logs(self.gateway.clone()));
+        if let Some(reopen) = self.reopen.lock().take() {
+            tokio::spawn(reopen_logs(self.gateway.clone(), reopen));
+        }
         let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::user_defined2(), SignalKind::quit()];
         let [Ok(mut terminate), Ok(mut interrupt), Ok(mut upgrade), Ok(mut quit)] = kinds.map(signal) else {
             return ShutdownSignal::FastShutdown;
@@ -197,19 +210,26 @@ impl ShutdownSignalWatch for Signals {
     }
 }
 
-/// Signals that would end the process if they came before those who wait for them do. Of these a reload is not lost.
-fn listen_early() -> io::Result<Signal> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let _entered = runtime.enter();
-    for kind in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::quit()] {
-        drop(signal(kind)?);
+/// Signals that would end the process if they came before those who wait for them do. A reload or a rotation that is
+/// asked for while the process starts follows when it has; an upgrade or its end does not, for there is nothing to end yet.
+struct EarlySignals {
+    hangup: Signal,
+    reopen: Signal,
+}
+
+impl EarlySignals {
+    fn listen() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let _entered = runtime.enter();
+        for kind in [SignalKind::user_defined2(), SignalKind::quit()] {
+            drop(signal(kind)?);
+        }
+        Ok(Self { hangup: signal(SignalKind::hangup())?, reopen: signal(SignalKind::user_defined1())? })
     }
-    signal(SignalKind::hangup())
 }
 
 /// For as long as the process lives: who rotates a log does not ask whether it is ending.
-async fn reopen_logs(gateway: Arc<Gateway>) {
-    let Ok(mut reopen) = signal(SignalKind::user_defined1()) else { return };
+async fn reopen_logs(gateway: Arc<Gateway>, mut reopen: Signal) {
     while reopen.recv().await.is_some() {
         gateway.reopen_logs();
         tracing::info!("the access log is opened anew");

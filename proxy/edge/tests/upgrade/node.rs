@@ -43,10 +43,7 @@ impl Node {
 
     /// The same with another binary.
     pub fn start_binary(configuration: &str, binary: &Path) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let manager = UnixDatagram::bind(directory.path().join("notify.sock")).unwrap();
-        manager.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
-        let mut node = Self { directory, port: Port::reserve(), first: None, manager };
+        let mut node = Self::idle();
         node.configure(configuration);
         node.first = Some(node.command(binary, &["run"]).spawn().unwrap());
         let pid = node.first.as_ref().unwrap().id();
@@ -54,9 +51,22 @@ impl Node {
         node
     }
 
+    /// One whose first process is still to be started.
+    pub fn idle() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let manager = UnixDatagram::bind(directory.path().join("notify.sock")).unwrap();
+        manager.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+        Self { directory, port: Port::reserve(), first: None, manager }
+    }
+
+    /// Starts the first process, and does not wait for it.
+    pub fn begin(&mut self) {
+        self.first = Some(self.command(SLUICE.as_ref(), &["run"]).spawn().unwrap());
+    }
+
     /// Starts the first process once more, when none is left.
     pub fn start_again(&mut self) {
-        self.first = Some(self.command(SLUICE.as_ref(), &["run"]).spawn().unwrap());
+        self.begin();
         while self.announced() != self.first() {}
     }
 
