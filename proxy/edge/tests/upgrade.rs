@@ -15,6 +15,8 @@ mod manager;
 mod node;
 #[path = "upgrade/seamless.rs"]
 mod seamless;
+#[path = "upgrade/sessions.rs"]
+mod sessions;
 #[path = "upgrade/signals.rs"]
 mod signals;
 mod support;

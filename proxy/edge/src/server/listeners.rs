@@ -30,7 +30,8 @@ pub struct Listener {
 pub struct Listeners {
     /// In the order of the configuration.
     pub all: Vec<Arc<Listener>>,
-    sessions: Sessions,
+    /// What TLS sessions are resumed with.
+    pub sessions: Sessions,
 }
 
 /// Why listeners cannot be as configured.

@@ -56,7 +56,7 @@ fn a_successor_that_dies_gives_everything_back() {
             channel.send(&Message::Ready).unwrap();
         }
         if steps > 1 {
-            let Message::Levels { buckets } = channel.receive(PATIENCE).unwrap() else { panic!() };
+            let Message::Levels { buckets, .. } = channel.receive(PATIENCE).unwrap() else { panic!() };
             assert!(buckets[0].level > 0 && buckets[0].id == "a/prod", "{buckets:?}");
         }
         drop(channel);
@@ -178,7 +178,10 @@ fn a_successor_survives_its_predecessor() {
     impostor.say(&sockets(VERSION, &[]));
     assert_eq!(impostor.hears(), Message::Ready);
     let held = |id: &str, tokens: u64| Held { id: id.into(), level: tokens << 27 };
-    impostor.say(&Message::Levels { buckets: vec![held("unknown", 5), held("a/prod", 9), held("a/prod", 99)] });
+    impostor.say(&Message::Levels {
+        buckets: vec![held("unknown", 5), held("a/prod", 9), held("a/prod", 99)],
+        tickets: None,
+    });
     assert_eq!(impostor.hears(), Message::Serving { sockets: vec![] });
     assert_eq!(impostor.node.announced(), impostor.new.id());
     impostor.say(&Message::Settle { changes: vec![(0, 7), (1, 4), (9, 3), (1, -2), (77, i64::MIN), (0, i64::MIN)] });

@@ -3,21 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::server::{
-    NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
-};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, StoresServerSessions};
 use tokio_rustls::rustls::{self, ServerConfig};
+
+use super::tickets::{TicketKeys, Tickets};
 
 /// Sessions of TLS 1.2 clients without tickets that are remembered, some 300 bytes each.
 const REMEMBERED: usize = 4096;
 
 /// Made once per process and given to every store, so that clients resume over reloads and on every core.
 ///
-/// Keys change every six hours and are never written down: after a restart clients shake hands in full once.
+/// The ticket keys go to the next process at an upgrade, the remembered sessions do not.
 #[derive(Clone)]
 pub struct Sessions {
-    tickets: Arc<dyn ProducesTickets>,
+    tickets: Arc<Tickets>,
     storage: Arc<dyn StoresServerSessions>,
 }
 
@@ -27,7 +26,17 @@ impl Sessions {
     /// # Errors
     /// If the system has no randomness to give.
     pub fn new() -> Result<Self, rustls::Error> {
-        Ok(Self { tickets: aws_lc_rs::Ticketer::new()?, storage: ServerSessionMemoryCache::new(REMEMBERED) })
+        Ok(Self { tickets: Tickets::new()?, storage: ServerSessionMemoryCache::new(REMEMBERED) })
+    }
+
+    /// The ticket keys, for the next process.
+    pub fn ticket_keys(&self) -> TicketKeys {
+        self.tickets.keys()
+    }
+
+    /// Opens the tickets of the process before, and goes on with its keys.
+    pub fn adopt(&self, keys: TicketKeys) {
+        self.tickets.adopt(keys);
     }
 
     /// Lets sessions be resumed.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::server::tls::TicketKeys;
+
 /// The form of the messages. A process says the newest that it speaks; the older of both is spoken.
 pub const VERSION: u32 = 1;
 
@@ -37,10 +39,13 @@ pub enum Message {
     },
     /// All that can fail has been done.
     Ready,
-    /// What the buckets hold for the next process.
+    /// What the buckets hold for the next process, and what else it goes on with.
     Levels {
         /// In an order to which `Settle` and `Granted` refer.
         buckets: Vec<Held>,
+        /// What TLS sessions are resumed with. A process that does not know of it sends none, and reads over it.
+        #[serde(default)]
+        tickets: Option<TicketKeys>,
     },
     /// The next process serves.
     Serving {

@@ -8,7 +8,8 @@
 //!   TakeOver { version }       ──►
 //!                              ◄──   Sockets …          the listening sockets, in batches
 //!   Ready                      ──►                      all that can fail has been done
-//!                              ◄──   Levels             it accepts no more; its buckets earn no more
+//!                              ◄──   Levels             it accepts no more; its buckets earn no more;
+//!                                                       with them go the keys of TLS tickets
 //!   Serving { sockets }        ──►                      from here on there is no way back
 //!   accepts                          drains
 //!                              ◄──   Settle …           every few milliseconds: what it admitted since, what it needs

@@ -91,7 +91,10 @@ impl Predecessor {
     pub fn succeed(mut self, gateway: &Gateway) -> Result<Heir, TakeOverError> {
         self.channel.send(&Message::Ready)?;
         let buckets = match self.channel.receive(PATIENCE)? {
-            Message::Levels { buckets } => take(&buckets, gateway),
+            Message::Levels { buckets, tickets } => {
+                tickets.into_iter().for_each(|keys| gateway.listeners.sessions.adopt(keys));
+                take(&buckets, gateway)
+            }
             other => return Err(unexpected(&other).into()),
         };
         self.channel.send(&Message::Serving { sockets: self.taken })?;

@@ -104,7 +104,8 @@ fn hand_over(channel: &mut Channel, version: u32, gateway: &Arc<Gateway>) -> Res
     gateway.life.accept(false);
     let open = gateway.open_connections();
     let (reserve, buckets) = Reserve::divide(gateway.registries.buckets.alive_by_key(), open, gateway.epoch.mono());
-    let sockets = match channel.send(&Message::Levels { buckets }).and_then(|()| serving(channel)) {
+    let levels = Message::Levels { buckets, tickets: Some(gateway.listeners.sessions.ticket_keys()) };
+    let sockets = match channel.send(&levels).and_then(|()| serving(channel)) {
         Ok(sockets) => sockets,
         Err(error) => {
             reserve.undo(gateway.epoch.mono());
