@@ -1,10 +1,11 @@
 //! The secret of the keys' fingerprints, kept beside what is found by them.
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sluice_cache::key::SECRET_LEN;
 use thiserror::Error;
 
@@ -23,7 +24,7 @@ pub enum SecretError {
         error: io::Error,
     },
     /// It has not the length of a secret.
-    #[error("{} is not a cache's secret; with another one the cache in this directory starts empty", .0.display())]
+    #[error("{} is not a cache's secret; without it the gateway starts, and the cache in this directory is empty", .0.display())]
     Length(PathBuf),
 }
 
@@ -38,16 +39,30 @@ pub(super) fn key_secret(
     let path = directory.join(NAME);
     let failed = |error| SecretError::Io { path: path.clone(), error };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    match fs::read(&path) {
+    match read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|_| SecretError::Length(path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let secret = new().map_err(failed)?;
             keep(directory, &path, &secret).map_err(failed)?;
             // Another process may have been first; what is in the file counts.
-            fs::read(&path).map_err(failed)?.try_into().map_err(|_| SecretError::Length(path))
+            read(&path).map_err(failed)?.try_into().map_err(|_| SecretError::Length(path))
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// At most one byte more than a secret has. A pipe there would have the start wait for ever for somebody who writes.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other(
+            "it is no regular file; without it the gateway starts, and the cache in this directory is empty",
+        ));
+    }
+    let mut bytes = Vec::with_capacity(SECRET_LEN);
+    file.take(SECRET_LEN as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Written aside and linked into place, so that nobody reads a part of it and nobody's is replaced.
@@ -89,5 +104,20 @@ mod tests {
         fs::write(directory.path().join(NAME), "short").unwrap();
         assert!(matches!(key_secret(directory.path(), || Ok([0; SECRET_LEN])), Err(SecretError::Length(_))));
         assert_eq!(fs::read(directory.path().join(NAME)).unwrap(), b"short");
+    }
+
+    #[test]
+    fn a_pipe_or_a_device_in_its_place_is_refused_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join(NAME);
+        let refused = || match key_secret(directory.path(), || Ok([0; SECRET_LEN])) {
+            Err(SecretError::Io { error, .. }) => error.to_string().contains("no regular file"),
+            _ => false,
+        };
+        std::os::unix::fs::symlink("/dev/zero", &place).unwrap();
+        assert!(refused());
+        fs::remove_file(&place).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&place).status().unwrap().success());
+        assert!(refused());
     }
 }
