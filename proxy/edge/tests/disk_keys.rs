@@ -78,6 +78,26 @@ fn a_rotation_to_a_key_that_cannot_be_had_changes_nothing() {
     assert_eq!(key_ids(&rig), [1, 1]);
 }
 
+/// It answered 200, went on writing plain text, and looked at no key.
+#[test]
+fn a_reload_that_would_begin_or_end_sealing_is_refused() {
+    let sealed = rig(&[1], 1);
+    let mut rig = Rig { more: String::new(), cache: tempfile::tempdir().unwrap(), ..Rig::new() };
+    let gateway = rig.start();
+    let asked = |rig: &Rig| {
+        let text = rig.configuration().replace("@LISTEN@", &gateway.address().to_string());
+        let text = text.replace("@DIR@", &gateway.directory().display().to_string());
+        fs::write(gateway.directory().join("sluice.toml"), text).unwrap();
+        post(&gateway, "/sluice/reload", &json!({}))
+    };
+    rig.more = sealed.more.clone();
+    let (status, told) = asked(&rig);
+    assert_eq!(status, 422, "{told}");
+    assert!(told["message"].as_str().unwrap().contains("[cache.encryption] comes, goes"), "{told}");
+    rig.more = String::new();
+    assert_eq!(asked(&rig).0, 200);
+}
+
 #[test]
 fn with_keys_everything_on_disk_is_sealed_whatever_a_stage_says() {
     let mut rig = rig(&[1], 1);

@@ -33,6 +33,9 @@ pub enum ReloadError {
     /// The keys of encryption at rest.
     #[error(transparent)]
     Keys(#[from] StorageError),
+    /// What is on disk, or in memory, would be readable where the new configuration says that it is not.
+    #[error("[cache.encryption] comes, goes, and changes its 'encrypt' with an upgrade or a restart only")]
+    Encryption,
     /// The admin token.
     #[error("the admin token: {0}")]
     Token(#[from] std::io::Error),
@@ -95,6 +98,9 @@ impl Gateway {
         for finding in &findings {
             tracing::warn!("{finding}");
         }
+        if is_other_encryption(&self.node, &configuration.node) {
+            return Err(ReloadError::Encryption);
+        }
         for key in fixed_changes(&self.node, &configuration.node) {
             tracing::warn!(key, "changes with an upgrade or a restart only");
         }
@@ -143,7 +149,6 @@ fn fixed_changes(begun: &Node, new: &Node) -> impl Iterator<Item = &'static str>
         ("access_log", begun.access_log != new.access_log),
         ("demo", begun.demo != new.demo),
         ("cache.disk", is_another_disk(begun, new)),
-        ("cache.encryption", is_other_encryption(begun, new)),
         ("upgrade_socket", begun.upgrade_socket != new.upgrade_socket),
         ("shutdown_grace", begun.shutdown_grace != new.shutdown_grace),
     ];
@@ -156,7 +161,8 @@ fn is_another_disk(begun: &Node, new: &Node) -> bool {
     place(begun) != place(new)
 }
 
-/// Keys may come and go while the process runs.
+/// Keys may come and go while the process runs. What they protect may not: a warning alone would leave the operator with
+/// plain text on disk after a reload that succeeded.
 fn is_other_encryption(begun: &Node, new: &Node) -> bool {
     let what = |node: &Node| node.cache.encryption.as_ref().map(|encryption| encryption.everywhere);
     what(begun) != what(new)
