@@ -50,6 +50,13 @@ fn files() -> &'static Path {
             write(&format!("{prefix}key.pem"), &certified.signing_key.serialize_pem());
         }
         write("foreign-key.pem", &rcgen::KeyPair::generate().unwrap().serialize_pem());
+        let mut expired = rcgen::CertificateParams::new(["example.com".to_owned()]).unwrap();
+        expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        write("expired.pem", &expired.self_signed(&certified.signing_key).unwrap().pem());
+        let issuer = rcgen::Issuer::from_params(&expired, &certified.signing_key);
+        let mut leaf = rcgen::CertificateParams::new(["client".to_owned()]).unwrap();
+        leaf.distinguished_name.push(rcgen::DnType::CommonName, "a client");
+        write("leaf.pem", &leaf.signed_by(&certified.signing_key, &issuer).unwrap().pem());
         write("token", "secret\n");
         write("empty", "");
         directory

@@ -6,6 +6,7 @@
 //! It reads the files that are named only to see that they can be used; it listens nowhere and resolves no names.
 
 pub mod context;
+mod expiry;
 mod finding;
 mod keys;
 mod log_format;
@@ -29,6 +30,7 @@ use std::path::Path;
 pub(crate) use nearest::nearest;
 pub(crate) use read::index_memory;
 
+pub use expiry::first_end;
 pub use finding::{Finding, Severity};
 pub use keys::{Absent, Form, Key, Kind, Section, paths as key_paths};
 pub use model::*;

@@ -1,6 +1,7 @@
 //! Looks into files that are named: do they exist, and is the PEM in them what it should be?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -10,6 +11,7 @@ use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, RootCertStore};
 
+use super::expiry;
 use super::keys::Key;
 use super::model::CertificateFiles;
 use super::rules;
@@ -79,8 +81,19 @@ fn certificates(content: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static
 fn authorities(certificates: &[CertificateDer<'static>]) -> Result<(), &'static str> {
     let mut store = RootCertStore::empty();
     match certificates.iter().try_for_each(|certificate| store.add(certificate.clone())) {
-        Ok(()) => Ok(()),
         Err(_) => Err("holds a certificate that cannot be read"),
+        Ok(()) if certificates.iter().any(expiry::is_no_authority) => {
+            Err("holds a certificate that is no authority's: it can have signed no client's")
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Warns of certificates that have ended, have not begun, or end soon.
+pub(super) fn warn_of_time(table: &Table<'_>, key: &'static Key, path: &Path, what_then: &str) {
+    let Some(chain) = std::fs::read(path).ok().and_then(|content| certificates(&content).ok()) else { return };
+    if let Some(message) = expiry::untimely(&chain, path, SystemTime::now()) {
+        table.report().warning(&rules::EXPIRY, table.place(key), message, what_then);
     }
 }
 

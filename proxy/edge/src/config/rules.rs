@@ -53,6 +53,7 @@ rules! {
     MISSING_FILE "missing-file" "A file that does not exist, cannot be read, or is empty.";
     BAD_PEM "bad-pem" "A PEM file without the certificates or the private key that it should hold, or a key that is not the certificate's.";
     FOREIGN_CERTIFICATE "foreign-certificate" "A domain's certificate is for other names (a warning).";
+    EXPIRY "expiry" "A certificate, or an authority for those of clients, that has ended, has not begun, or ends within 14 days or the last quarter of its time (a warning).";
     BAD_LOG_FORMAT "bad-log-format" "An access log format with an unknown `$context` variable, more than one line, or, under `aws`, without a request id.";
     BAD_HEADER "bad-header" "A header name or value that HTTP forbids, or a field that the gateway sets itself.";
     CACHE_BUDGET "cache-budget" "The stages' caches are larger than `[cache] memory` or `[cache.disk] size` together.";

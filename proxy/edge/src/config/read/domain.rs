@@ -40,6 +40,10 @@ fn read(table: &Table<'_>, apis: &Apis, node: &Node) -> Option<Domain> {
         table.report().warning(&rules::FOREIGN_CERTIFICATE, table.place(&keys::CERTIFICATE), message, help);
     }
     let client_ca = pem::file(table, &keys::CLIENT_CA, Holds::Authorities);
+    if let Some(path) = &client_ca {
+        let help = "clients are let in whatever the time of the authority is: name the one that is in use";
+        pem::warn_of_time(table, &keys::CLIENT_CA, path, help);
+    }
     if client_ca.is_some() && certificate.is_none() {
         let message = "mutual TLS needs a certificate of the domain's own";
         let help = "add 'certificate' and 'private_key', or remove 'client_ca'";
@@ -57,6 +61,7 @@ fn read(table: &Table<'_>, apis: &Apis, node: &Node) -> Option<Domain> {
 pub(super) fn certificate(table: &Table<'_>, chain: &'static Key, key: &'static Key) -> Option<CertificateFiles> {
     match (pem::file(table, chain, Holds::Chain), pem::file(table, key, Holds::PrivateKey)) {
         (Some(certificate), Some(private_key)) => {
+            pem::warn_of_time(table, chain, &certificate, "clients refuse a certificate out of its time: renew it");
             let files = CertificateFiles { certificate, private_key };
             if let Some(message) = pem::mismatch(&files) {
                 let help = "name the key with which the certificate was requested, unencrypted";

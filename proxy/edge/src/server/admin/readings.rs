@@ -1,5 +1,6 @@
 //! What is read when the metrics are asked for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sluice_cache::invalidate::{Force, TargetKind};
@@ -59,6 +60,7 @@ pub fn watch(gateway: &Arc<Gateway>) {
     disks::watch(gateway);
     origins::watch(gateway);
     access_log(gateway);
+    certificates(gateway);
 }
 
 /// Reads something of every cache.
@@ -85,6 +87,24 @@ fn purges(labels: Labels, cache: &StageCache) -> Vec<(Labels, u64)> {
         (labels.iter().cloned().chain(more).collect(), cache.memory.bans().purges(kind, force))
     };
     ways.map(row).collect()
+}
+
+fn certificates(gateway: &Arc<Gateway>) {
+    let weak = Arc::downgrade(gateway);
+    let read = move || {
+        let Some(gateway) = weak.upgrade() else { return Vec::new() };
+        let stores = gateway.listeners.all.iter().filter_map(|listener| listener.tls.load_full());
+        let ends: BTreeMap<String, u64> = stores
+            .flat_map(|store| store.ends().map(|(file, end)| (file.display().to_string(), end)).collect::<Vec<_>>())
+            .collect();
+        ends.into_iter().map(|(file, end)| (vec![("file", file)], end)).collect()
+    };
+    gateway.metrics.watch(Reading {
+        name: "certificate_end_seconds",
+        help: "When the first certificate of a file ends, in seconds since the epoch.",
+        kind: ReadingKind::Gauge,
+        read: Box::new(read),
+    });
 }
 
 fn access_log(gateway: &Gateway) {

@@ -1,7 +1,7 @@
 //! Which domain a server name means: the exact name, then a wildcard for one label, then the listener's fallback.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_rustls::rustls::ServerConfig;
@@ -11,15 +11,19 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use super::files::{self, TlsError};
 use super::server_config::server_config;
 use super::sessions::Sessions;
-use crate::config::{CertificateFiles, Domain};
+use crate::config::{CertificateFiles, Domain, first_end};
 
 /// The certificates of a TLS listener. A reload makes a new one.
 #[derive(Clone, Debug)]
 pub struct TlsStore {
     names: Arc<Names>,
     fallback: Option<Arc<TlsDomain>>,
+    ends: Ends,
     sessions: Sessions,
 }
+
+/// The files of certificates, and when the first certificate in each ends, seconds since the epoch.
+type Ends = HashMap<PathBuf, u64>;
 
 /// What a handshake chose.
 #[derive(Debug)]
@@ -56,7 +60,7 @@ impl TlsStore {
             }
         }
         let fallback = fallback.map(|files| loader.domain(None, files, None)).transpose()?;
-        Ok(Self { names: Arc::new(names), fallback, sessions: sessions.clone() })
+        Ok(Self { names: Arc::new(names), fallback, ends: loader.ends, sessions: sessions.clone() })
     }
 
     /// The same domains for a listener with another fallback; nothing of theirs is read again or held twice.
@@ -66,7 +70,13 @@ impl TlsStore {
     pub fn with_fallback(&self, fallback: Option<&CertificateFiles>) -> Result<Self, TlsError> {
         let mut loader = Loader::new(&self.sessions);
         let fallback = fallback.map(|files| loader.domain(None, files, None)).transpose()?;
-        Ok(Self { fallback, ..self.clone() })
+        let ends = self.ends.iter().map(|(file, end)| (file.clone(), *end)).chain(loader.ends).collect();
+        Ok(Self { fallback, ends, ..self.clone() })
+    }
+
+    /// The files of the certificates that are shown, and when the first certificate in each ends, seconds since the epoch.
+    pub fn ends(&self) -> impl Iterator<Item = (&Path, u64)> {
+        self.ends.iter().map(|(file, end)| (file.as_path(), *end))
     }
 
     /// The domain for the server name that a client asks for, if it asks for one.
@@ -109,12 +119,18 @@ impl Names {
 struct Loader<'l> {
     provider: Arc<CryptoProvider>,
     certificates: HashMap<&'l CertificateFiles, Arc<CertifiedKey>>,
+    ends: Ends,
     sessions: &'l Sessions,
 }
 
 impl<'l> Loader<'l> {
     fn new(sessions: &'l Sessions) -> Self {
-        Self { provider: Arc::new(aws_lc_rs::default_provider()), certificates: HashMap::new(), sessions }
+        Self {
+            provider: Arc::new(aws_lc_rs::default_provider()),
+            certificates: HashMap::new(),
+            ends: Ends::new(),
+            sessions,
+        }
     }
 
     fn domain(
@@ -133,6 +149,7 @@ impl<'l> Loader<'l> {
             return Ok(found.clone());
         }
         let read = files::certified_key(files, &self.provider)?;
+        self.ends.extend(first_end(&read.cert).map(|end| (files.certificate.clone(), end)));
         self.certificates.insert(files, read.clone());
         Ok(read)
     }

@@ -117,6 +117,62 @@ pub(super) const FRONT: &[Case] = &[
         "#,
     ),
     warning(
+        "expiry",
+        beside_api!(
+            r#"
+            [[listener]]
+            address = "127.0.0.1:443"
+            [listener.tls]
+            private_key = "key.pem"
+            certificate = "expired.pem" # <-
+        "#
+        ),
+    ),
+    warning(
+        "expiry",
+        r#"
+            [[domain]]
+            name = "example.com"
+            certificate = "chain.pem"
+            private_key = "key.pem"
+            client_ca = "expired.pem" # <-
+            [[domain.mapping]]
+            api = "a"
+            [[listener]]
+            address = "127.0.0.1:443"
+            tls = {}
+            [[api]]
+            id = "a"
+            disable_execute_api_endpoint = true
+            [api.stage.p]
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+        "#,
+    ),
+    error(
+        "bad-pem",
+        r#"
+            [[domain]]
+            name = "example.com"
+            certificate = "chain.pem"
+            private_key = "key.pem"
+            client_ca = "leaf.pem" # <-
+            [[domain.mapping]]
+            api = "a"
+            [[listener]]
+            address = "127.0.0.1:443"
+            tls = {}
+            [[api]]
+            id = "a"
+            disable_execute_api_endpoint = true
+            [api.stage.p]
+            [[api.resource]]
+            path = "/"
+            method.GET.integration.type = "MOCK"
+        "#,
+    ),
+    warning(
         "foreign-certificate",
         beside_api!(
             r#"

@@ -37,6 +37,9 @@ async fn the_fallback_for_other_names_and_for_none() {
     let connection = Connection::open(&store, &ca.client(), "api.example.com").await;
     assert_eq!(connection.domain(), Some("api.example.com"));
     assert!(bare.find(None).is_none());
+    // rcgen's certificates end with the year 4095.
+    let ends: Vec<_> = store.ends().map(|(file, end)| (file.to_owned(), end)).collect();
+    assert!(ends.contains(&(fallback.certificate, 67_090_118_400)) && ends.len() == 2, "{ends:?}");
 }
 
 #[tokio::test]
