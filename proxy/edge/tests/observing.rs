@@ -7,6 +7,8 @@
 mod access_log;
 #[path = "observing/admin.rs"]
 mod admin;
+#[path = "observing/descriptors.rs"]
+mod descriptors;
 #[path = "observing/metrics.rs"]
 mod metrics;
 #[path = "observing/process_log.rs"]

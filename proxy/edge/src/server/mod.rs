@@ -6,6 +6,7 @@ pub mod at_once;
 pub mod bodies;
 pub mod body_watch;
 mod breaking;
+mod ceiling;
 pub mod closing;
 pub mod collapse;
 pub mod connection;

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::ceiling::Ceiling;
 use super::closing;
 use super::connection;
 use super::core::{Core, with};
@@ -142,7 +143,7 @@ impl Accept {
         }
         waiting.listen(super::BACKLOG)?;
         let socket = TcpListener::from_std(waiting.into())?;
-        let mut complaints = Complaints::default();
+        let (ceiling, mut complaints) = (Ceiling::of_process(), Complaints::default());
         while self.may_accept(&mut accepting).await {
             let accepted = tokio::select! {
                 accepted = socket.accept() => accepted,
@@ -150,7 +151,13 @@ impl Accept {
                 _ = self.shutdown.changed() => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.welcome(stream, peer),
+                Ok((stream, peer)) => {
+                    let is_last = ceiling.is_reached_by(&stream);
+                    self.welcome(stream, peer);
+                    if is_last {
+                        self.wait_for_room(ceiling, &socket, &mut complaints).await;
+                    }
+                }
                 Err(error) => {
                     // Out of descriptors, most likely: others have to end first.
                     if let Some(times) = complaints.due(Instant::now()) {
@@ -165,6 +172,17 @@ impl Accept {
             closing::let_in(socket, |stream, peer| self.welcome(stream, peer)).await;
         }
         Ok(())
+    }
+
+    /// Waits until connections have ended, for the last descriptors are not for them.
+    async fn wait_for_room(&self, ceiling: Ceiling, socket: &TcpListener, complaints: &mut Complaints) {
+        while !*self.shutdown.borrow() && !ceiling.has_room(socket) {
+            if let Some(times) = complaints.due(Instant::now()) {
+                let address = self.listener.address;
+                tracing::warn!(times, %address, "too few descriptors are left: connections wait until others end");
+            }
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
     }
 
     /// Waits while another process may be about to accept; false if this one ends.

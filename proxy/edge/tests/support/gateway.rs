@@ -30,13 +30,25 @@ impl Gateway {
 
     /// The same with variables in its environment.
     pub fn start_with(directory: tempfile::TempDir, configuration: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command.envs(variables.iter().copied());
+        Self::start_command(command, directory, configuration)
+    }
+
+    /// Starts it with so many descriptors.
+    pub fn start_limited(configuration: &str, descriptors: u32) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_sluice")]);
+        Self::start_command(command, tempfile::tempdir().unwrap(), configuration)
+    }
+
+    fn start_command(mut command: Command, directory: tempfile::TempDir, configuration: &str) -> Self {
         let port = Port::reserve();
         let file = directory.path().join("sluice.toml");
         std::fs::write(&file, expand(configuration, &port, &directory)).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        let mut child = command
             .arg("run")
             .arg(&file)
-            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
