@@ -12,7 +12,7 @@ use crate::config::{Configuration, Finding, index_memory, read_file, rough_size,
 /// Exits with 0 if there is no error, with 1 if there is one, and with 2 if the file cannot be read.
 #[derive(Debug, clap::Args)]
 pub struct Check {
-    /// The configuration file.
+    /// The configuration file; `config/sluice.toml`, or where there is none `/etc/sluice/sluice.toml`, if none is named.
     #[arg(default_value_os_t = usual_file())]
     pub file: PathBuf,
     /// Print the findings as a JSON array.

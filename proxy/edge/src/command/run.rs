@@ -32,7 +32,7 @@ use crate::tcp_socket;
 /// Runs the gateway.
 #[derive(Debug, clap::Args)]
 pub struct Run {
-    /// The configuration file.
+    /// The configuration file; `config/sluice.toml`, or where there is none `/etc/sluice/sluice.toml`, if none is named.
     #[arg(value_name = "FILE", default_value_os_t = usual_file())]
     file: PathBuf,
     /// Takes over from the process that runs, which then ends as soon as its requests have.
@@ -121,14 +121,15 @@ fn check_addresses(configuration: &Configuration, before: Option<&Predecessor>) 
     let is_handed = |address: &SocketAddr| before.is_some_and(|before| before.listens_on(address.port()));
     let addresses = configuration.listeners.iter().map(|l| l.address).filter(|address| !is_handed(address));
     for address in addresses {
-        tcp_socket::check_free(address).map_err(|error| cannot_listen(&address, &error))?;
+        tcp_socket::check_free(address).map_err(|error| cannot_listen(&address, &error, before.is_some()))?;
     }
     Ok(())
 }
 
-fn cannot_listen(place: &dyn Display, error: &io::Error) -> anyhow::Error {
+/// Who is making an upgrade needs no advice to make one.
+fn cannot_listen(place: &dyn Display, error: &io::Error, upgrades: bool) -> anyhow::Error {
     let hint = match error.kind() {
-        io::ErrorKind::AddrInUse => "; `sluice upgrade` takes over from a gateway that runs",
+        io::ErrorKind::AddrInUse if !upgrades => "; `sluice upgrade` takes over from a gateway that runs",
         _ => "",
     };
     anyhow::anyhow!("cannot listen on {place}: {error}{hint}")
@@ -156,7 +157,7 @@ fn start_admin(admin: &Admin, gateway: &Arc<Gateway>, successor: bool) -> anyhow
     // Both processes of an upgrade listen for a while.
     let options = Options { token: gateway.admin_token(), shared: true, successor, ..Options::default() };
     let started = AdminServer::start(&admin.endpoint, admin::routes(gateway), options);
-    started.map_err(|error| cannot_listen(&admin.endpoint, &error))
+    started.map_err(|error| cannot_listen(&admin.endpoint, &error, successor))
 }
 
 fn server_conf(configuration: &Configuration) -> ServerConf {
@@ -232,7 +233,7 @@ impl EarlySignals {
 async fn reopen_logs(gateway: Arc<Gateway>, mut reopen: Signal) {
     while reopen.recv().await.is_some() {
         gateway.reopen_logs();
-        tracing::info!("the access log is opened anew");
+        tracing::info!("SIGUSR1: the access log is to be opened anew");
     }
 }
 

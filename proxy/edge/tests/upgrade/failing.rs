@@ -43,6 +43,7 @@ fn an_address_that_is_taken_upgrades_nothing() {
     node.configure(&format!("{MOCK}{other}"));
     fails(&node, "before it took over");
     assert!(node.log().contains("Address already in use"), "{}", node.log());
+    assert!(!node.log().contains("sluice upgrade"), "an upgrade is being made: {}", node.log());
 }
 
 #[test]
