@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use rustix::net::listen;
 use tokio::sync::{Notify, watch};
 
 use crate::observe::admin::AdminServer;
@@ -104,8 +105,13 @@ impl Life {
         self.accepting.subscribe()
     }
 
-    /// Connections are accepted, or wait in the system's queue.
+    /// Connections are accepted, or wait in the system's queue. All sockets listen when this returns, those too that no
+    /// process had before: who is told next that this one serves may come at once.
     pub fn accept(&self, accept: bool) {
+        if accept {
+            // Should that fail, it fails again where its worker reports it.
+            self.with_sockets(|sockets| sockets.iter().for_each(|(_, socket)| drop(listen(socket, super::BACKLOG))));
+        }
         self.accepting.send_replace(accept);
     }
 
@@ -191,5 +197,27 @@ impl Life {
         self.changed.wait_while_for(&mut talks, |talks| talks.under_way > 0, LAST_WORDS);
         drop(talks);
         drop(std::mem::take(&mut *self.belongings.lock()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::server::socket::Waiting;
+
+    #[test]
+    fn sockets_listen_before_anybody_is_told_that_the_process_serves() {
+        let life = Life::new(1, false);
+        let socket = Waiting::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (copy, bound) = (rustix::io::dup(&socket).unwrap(), std::net::TcpListener::from(socket));
+        let address = bound.local_addr().unwrap();
+        life.keep_socket("new#0".into(), copy);
+        life.accept(false);
+        assert!(TcpStream::connect(address).is_err(), "it listens before its process serves");
+
+        life.accept(true);
+        assert!(TcpStream::connect(address).is_ok(), "nobody listens yet");
     }
 }
