@@ -25,6 +25,7 @@ mod encoder;
 mod events;
 mod files;
 mod footer;
+mod found;
 mod frame;
 mod health;
 mod in_flight;
@@ -52,7 +53,7 @@ mod writer;
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
@@ -70,6 +71,7 @@ pub use access::{Probe, Space};
 pub use config::{Config, OpenError, RECORD_LIMIT, Reads, SEGMENTS_LEAST};
 pub use destroy::{bytes_in, destroy, lies_in};
 pub use events::{Event, Events, Silent};
+pub use found::{Found, found_in};
 pub use health::Health;
 pub use journal::{Ack, BANS_LIMIT, NAME_LIMIT, NotDurable, SPACES_LIMIT};
 pub use object::{
@@ -84,6 +86,7 @@ pub use survey::{Cursor, Survey};
 pub struct Store {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
     lock: Option<File>,
 }
 
@@ -172,6 +175,13 @@ impl Store {
         Some(Space { core, shared: Arc::clone(&self.shared) }.forget())
     }
 
+    /// Whether objects are being read from the space of that name.
+    #[must_use]
+    pub fn is_read(&self, name: &str) -> bool {
+        let id = self.shared.journal.facts().by_name(name);
+        id.and_then(|id| self.shared.spaces.find(id)).is_some_and(|space| space.readers.load(SeqCst) > 0)
+    }
+
     /// Whether the index is there.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -187,6 +197,8 @@ impl Store {
         if capacity < least {
             return Err(TooSmall { least });
         }
+        // Where the system lets it have no more, it says so when a segment is not opened.
+        let _as_far_as_possible = open::allow_open_files(capacity, self.shared.segment_bytes as u32);
         Ok(self.order(|promise| Order::Resize(capacity, promise)))
     }
 
@@ -230,13 +242,16 @@ impl Store {
             reads_pooled: counts.reads_pooled.load(Relaxed),
             reads_refused: counts.reads_refused.load(Relaxed),
             evicted_segments: counts.evicted_segments.load(Relaxed),
+            no_space: counts.no_space.load(Relaxed),
+            is_short: counts.is_short.load(Relaxed),
             reinserted: counts.reinserted.load(Relaxed),
             carried: counts.carried.load(Relaxed),
             doubted: counts.doubted.load(Relaxed),
         }
     }
 
-    /// Writes what is queued and ends. Blocks until that is done.
+    /// Writes what is queued and gives the directory up. Blocks until that is done. Objects that are being read are read
+    /// to their end, as long as nobody writes over them.
     pub fn close(self) {
         drop(self);
     }
@@ -245,9 +260,13 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         self.shared.queue.close();
-        self.shared.reads.close();
+        let is_read = self.shared.reads.close();
         self.shared.journal.close();
-        for thread in self.threads.drain(..) {
+        if is_read {
+            // They end with the last of those that read.
+            self.readers.clear();
+        }
+        for thread in self.threads.drain(..).chain(self.readers.drain(..)) {
             // A thread that panicked has said so.
             let _ended = thread.join();
         }

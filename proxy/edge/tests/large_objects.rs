@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "another test uses more of it")]
 #[path = "http2/client.rs"]
 mod client;
+#[path = "large_objects/closing.rs"]
+mod closing;
 #[path = "large_objects/keeping.rs"]
 mod keeping;
 #[path = "large_objects/renewing.rs"]

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::io::Errno;
 
@@ -65,13 +66,12 @@ pub(super) struct Log {
     pub(super) reinsertions: Vec<Reinsertion>,
     /// Of large objects, which are written again before their turn.
     pub(super) carrier: Carrier,
-    full: bool,
 }
 
 impl Log {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (carrier, foreign) = (Carrier::new(Arc::clone(&shared)), BTreeSet::new());
-        Self { shared, next_number: 1, spares: vec![], foreign, reinsertions: vec![], carrier, full: false }
+        Self { shared, next_number: 1, spares: vec![], foreign, reinsertions: vec![], carrier }
     }
 
     pub(super) fn recover(&mut self) {
@@ -107,6 +107,9 @@ impl Log {
             let Some(spare) = self.spares.pop() else { break };
             self.remove(&spare)?;
         }
+        if self.shared.segments.len() >= limit {
+            self.shared.counts.is_short.store(false, Relaxed);
+        }
         Ok(())
     }
 
@@ -125,7 +128,7 @@ impl Log {
     fn create_or_recycle(&mut self) -> io::Result<Spare> {
         match self.create() {
             Ok(spare) => {
-                self.full = false;
+                self.shared.counts.is_short.store(false, Relaxed);
                 Ok(spare)
             }
             Err(error) if is_full(&error) => {
@@ -150,7 +153,8 @@ impl Log {
     }
 
     fn note_full(&mut self) {
-        if !std::mem::replace(&mut self.full, true) {
+        add(&self.shared.counts.no_space, 1);
+        if !self.shared.counts.is_short.swap(true, Relaxed) {
             self.shared.watch.say(&Event::NoSpace { segments: self.shared.segments.len() });
         }
     }

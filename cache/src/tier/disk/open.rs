@@ -15,6 +15,7 @@ use super::config::{Config, OpenError, Reads};
 use super::encoder::{BUFFERS, Encoder};
 use super::events::Event;
 use super::files::{DirectoryIo, RealDirectory};
+use super::found::found_in;
 use super::health::Watch;
 use super::journal::{self, Facts, Identity, Journal, JournalFile, Read};
 use super::log::Log;
@@ -38,7 +39,8 @@ pub(super) fn open(config: &Config) -> Result<Store, OpenError> {
     let failed = |what| move |error| OpenError::Io { what, path: directory.clone(), error };
     std::fs::create_dir_all(directory).map_err(failed("making"))?;
     let lock = claim(directory)?;
-    allow_open_files(config)?;
+    let found = found_in(directory).map_or(config.segment_bytes, |found| found.segment_bytes);
+    allow_open_files(config.capacity, found)?;
     let files = Arc::new(RealDirectory::new(directory, config.reads == Reads::Direct));
     let mut store = open_in(files, config)?;
     store.lock = Some(lock);
@@ -67,7 +69,7 @@ pub(super) fn open_in(directory: Arc<dyn DirectoryIo>, config: &Config) -> Resul
     for (&id, space) in &journal.facts().spaces {
         shared.spaces.add(Arc::new(SpaceCore::new(id, space.name.clone(), space.epoch)));
     }
-    let mut store = Store { shared, threads: Vec::new(), lock: None };
+    let mut store = Store { shared, threads: Vec::new(), readers: Vec::new(), lock: None };
     match start(&mut store, config, journal_writer) {
         Ok(()) => Ok(store),
         Err(error) => Err(OpenError::Io { what: "starting threads for", path: config.directory.clone(), error }),
@@ -75,8 +77,8 @@ pub(super) fn open_in(directory: Arc<dyn DirectoryIo>, config: &Config) -> Resul
 }
 
 /// Every segment is open all the time. The process may have as many files as the system lets it ask for.
-fn allow_open_files(config: &Config) -> Result<(), OpenError> {
-    let needed = config.capacity / u64::from(config.segment_bytes.max(1)) + OTHER_FILES;
+pub(super) fn allow_open_files(capacity: u64, segment_bytes: u32) -> Result<(), OpenError> {
+    let needed = capacity / u64::from(segment_bytes.max(1)) + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_none_or(|current| current >= needed) {
         return Ok(());
@@ -201,7 +203,7 @@ fn start(store: &mut Store, config: &Config, journal: journal::JournalWriter) ->
     threads.push(thread("cache-encode", move || encoder.run())?);
     for _ in 0..config.read_threads.max(1) {
         let shared = Arc::clone(&shared);
-        threads.push(thread("cache-read", move || pool::run(&shared))?);
+        store.readers.push(thread("cache-read", move || pool::run(&shared))?);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, RwLock};
@@ -18,6 +18,8 @@ pub(super) struct SpaceCore {
     /// Absent until somebody opens the space.
     pub(super) codec: ArcSwapOption<Codec>,
     pub(super) forgotten: AtomicBool,
+    /// Objects that are being sent from it.
+    pub(super) readers: AtomicUsize,
     epoch: AtomicU64,
     /// The first segment whose entries count.
     floor: AtomicU64,
@@ -46,6 +48,7 @@ impl SpaceCore {
             name,
             codec: ArcSwapOption::empty(),
             forgotten: AtomicBool::new(false),
+            readers: AtomicUsize::new(0),
             epoch: AtomicU64::new(epoch),
             floor: AtomicU64::new(0),
             ledger,

@@ -1,6 +1,6 @@
 //! What a store counts.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use thiserror::Error;
 
@@ -97,6 +97,10 @@ pub struct Stats {
     pub reads_refused: u64,
     /// Segments whose entries were forgotten to make room.
     pub evicted_segments: u64,
+    /// Times that the file system had no room for a segment which the capacity has room for.
+    pub no_space: u64,
+    /// Whether that is so now: the store keeps to what there is.
+    pub is_short: bool,
     /// Entries that were written again when their segment was evicted, because they had been hit.
     pub reinserted: u64,
     /// Large objects that were written again as a whole, because they had been asked for.
@@ -118,6 +122,8 @@ pub(super) struct Counts {
     pub(super) reads_pooled: AtomicU64,
     pub(super) reads_refused: AtomicU64,
     pub(super) evicted_segments: AtomicU64,
+    pub(super) no_space: AtomicU64,
+    pub(super) is_short: AtomicBool,
     pub(super) reinserted: AtomicU64,
     pub(super) carried: AtomicU64,
     pub(super) doubted: AtomicU64,

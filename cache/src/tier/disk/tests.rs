@@ -2,6 +2,7 @@
 
 mod basics;
 mod carrying;
+mod closing;
 mod failing;
 mod objects;
 mod order;

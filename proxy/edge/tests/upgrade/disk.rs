@@ -4,8 +4,8 @@
 use crate::node::Node;
 use crate::support::admin::{Samples, Told, ask, send};
 use crate::support::disk::Rig;
-use crate::support::eventually;
 use crate::support::faults::{Held, SYNCING};
+use crate::support::{Answer, Recorder, eventually};
 
 const PETS: usize = 8;
 
@@ -53,8 +53,10 @@ fn assert_kept(node: &Node, stored: &[String], purged: &[usize]) {
 /// Ends a process that is no child of this one, at once.
 fn kill(pid: u32) {
     Node::signal(pid, "KILL");
-    // Of one that has ended and is not waited for there is no program any more.
-    eventually("it has ended", || std::fs::read_link(format!("/proc/{pid}/exe")).is_err());
+    // Of one that has ended and is not waited for a name is left; the last of its threads has closed its sockets.
+    let threads = || std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    let has_ended = |stat: String| stat.contains(") Z ") && threads() < 2;
+    eventually("it has ended", || std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, has_ended));
 }
 
 /// The old process stands in the middle of giving the disk up, and the new one serves without it.
@@ -128,4 +130,35 @@ fn a_new_process_killed_before_it_takes_over_leaves_the_disk_where_it_was() {
     eventually("the disk is the new one's", || state(&node) == "good");
     pets(&node);
     assert_eq!(rig.origin.count(), PETS + 2);
+}
+
+/// Nobody writes to a store of this process any more.
+fn has_closed(pid: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.into_iter().all(|name| name.trim() != "cache-write")
+}
+
+#[test]
+fn what_is_being_sent_from_disk_comes_whole() {
+    const LENGTH: usize = 24_000_000;
+    let origin = Recorder::start(|_| Answer::status(200, "", vec![b'x'; LENGTH]));
+    let rig = Rig { origin, stage: "cache_large_objects = \"30 MB\"\n", ..Rig::new() };
+    let mut node = Node::start(&rig.configuration().replace("@DIR@/", ""));
+    eventually("the disk is ready", || state(&node) == "good");
+    node.connect().get("/pets/1");
+    eventually("it is stored", || figure(&node, "sluice_cache_objects_stored_total") == 1.0);
+    let mut client = node.connect();
+    socket2::SockRef::from(client.stream()).set_recv_buffer_size(128 * 1024).unwrap();
+    client.request("GET", "/pets/1", "");
+    assert!(client.reader().more().unwrap());
+    node.upgraded();
+    eventually("the old process has given it up", || has_closed(node.first()));
+    eventually("the disk is the new one's", || state(&node) == "good");
+    let whole = client.read();
+    assert_eq!(whole.body.len(), LENGTH);
+    let status = whole.field("cache-status").unwrap_or_default();
+    assert!(status.starts_with("Sluice; hit") && status.ends_with("detail=disk"), "{status}");
+    assert_eq!(rig.origin.count(), 1);
+    assert!(node.first_ends().success());
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::super::access::{Probe, Space};
+use super::super::pool::Reading;
 use super::{CHUNK, ChunkKey, Manifest};
 use crate::entry::Entry;
 
@@ -19,7 +20,7 @@ pub struct Lost;
 /// Looked for beforehand, of an object: more would take long, and the oldest chunks are the first to leave.
 const LOOKED_FOR: usize = 4096;
 
-/// Reads bytes of an object in order.
+/// Reads bytes of an object in order, also when its store closes meanwhile.
 pub struct ObjectReader {
     space: Space,
     manifest: Manifest,
@@ -28,18 +29,20 @@ pub struct ObjectReader {
     now_ns: u64,
     /// The chunk that comes next, on its way.
     ahead: Option<Probe>,
+    _reading: Reading,
 }
 
 impl ObjectReader {
     /// Begins to read; at once, unless no byte is wanted.
     fn new(space: Space, manifest: Manifest, bytes: Range<u64>, now_ns: u64) -> Result<Self, Lost> {
+        let reading = Reading::begin(&space.shared, &space.core).ok_or(Lost)?;
         let bytes = bytes.start..bytes.end.min(manifest.length());
         let mut chunks = manifest.chunks_of(&bytes).take(LOOKED_FOR);
         if !bytes.is_empty() && !chunks.all(|number| space.has_chunk(&ChunkKey::new(manifest.object, number))) {
             return Err(Lost);
         }
         space.ask_for(&manifest);
-        let mut reader = Self { space, manifest, bytes, now_ns, ahead: None };
+        let mut reader = Self { space, manifest, bytes, now_ns, ahead: None, _reading: reading };
         reader.ahead = reader.look();
         Ok(reader)
     }

@@ -72,6 +72,13 @@ pub(super) fn store_object(
     Ok(space.insert(head(rig, key, version, manifest), space.epoch())?)
 }
 
+/// The same, of a whole object.
+pub(super) fn stored_object(rig: &Rig, space: &Space, key: u64, version: u64, length: usize) -> Manifest {
+    let manifest = write(rig, space, key, version, length, 1000).unwrap();
+    space.insert(head(rig, key, version, manifest), space.epoch()).unwrap();
+    manifest
+}
+
 /// The version of the object under a key, if it is whole; panics if any byte of it is another's.
 pub(super) fn object(rig: &Rig, space: &Space, key: u64) -> Option<u64> {
     let bytes = key.to_le_bytes();
