@@ -68,6 +68,34 @@ fn a_stage_that_comes_back_in_time_finds_all_it_had() {
     assert_eq!(rig.origin.count(), 2);
 }
 
+/// Stores and removes answers, gives the stage another size, and looks for them at once and after another start.
+fn assert_kept_with(mut rig: Rig, size: &'static str) {
+    let gateway = rig.start();
+    let stored: Vec<String> = (0..4).map(|n| body(&gateway, &format!("/pets/{n}"))).collect();
+    settle(&gateway, 4.0);
+    assert_eq!(post(&gateway, "/sluice/cache/purge", &json!({ "tag": "3" })).0, 200);
+    rig.size = size;
+    rig.reload(&gateway, |text| text);
+    eventually("it has been reloaded", || gateway.log().contains(" reloaded "));
+    let all = |gateway: &Gateway| (0..3).map(|n| body(gateway, &format!("/pets/{n}"))).collect::<Vec<_>>();
+    eventually("the disk is ready", || state(&gateway) == "good");
+    assert_eq!(all(&gateway), stored[..3]);
+    kill(gateway, libc::SIGTERM);
+    let gateway = rig.start();
+    assert_eq!((all(&gateway), rig.origin.count()), (stored[..3].to_vec(), 4));
+    assert!(body(&gateway, "/pets/3").ends_with("answer 4"), "what was purged stays away");
+}
+
+#[test]
+fn a_stage_that_grows_out_of_the_shared_store_keeps_what_it_has() {
+    assert_kept_with(Rig::new(), LARGE);
+}
+
+#[test]
+fn a_stage_that_has_its_own_store_keeps_it_when_it_shrinks() {
+    assert_kept_with(large("0s"), "1 GB");
+}
+
 #[test]
 fn what_was_flushed_while_the_stage_had_no_cache_does_not_come_back() {
     let rig = large("1h");

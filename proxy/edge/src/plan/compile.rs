@@ -25,7 +25,7 @@ use crate::integration::http::{OriginTlsError, Origins};
 use crate::message::field::FieldKind;
 use crate::observe::metrics::Metrics;
 use crate::registry::Registry;
-use crate::storage::{self, Shelved, Shelves, Storage, Wanted};
+use crate::storage::{Shelved, Storage, Wanted};
 
 /// Why a checked configuration makes no plan.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +100,7 @@ pub fn compile(
     let plan = compiler.plan()?;
     compiler.resize_caches(&plan);
     if let (Some(disks), Some(budget)) = (&registries.storage.disks, &configuration.node.cache.disk) {
-        let shelves = compiler.shelves(&plan);
+        let shelves = disks.shelves(compiler.shelved(&plan));
         disks.want(Wanted { shelves, size: budget.size, keep_removed: budget.keep_removed });
     }
     Ok(plan)
@@ -217,8 +217,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// The stores that the caches need.
-    fn shelves(&self, plan: &Plan) -> Shelves {
+    /// The stages that have something on disk, and how much.
+    fn shelved(&self, plan: &Plan) -> Vec<Shelved> {
         let stages = self.configuration.apis.iter().flat_map(|api| api.stages.values().map(move |stage| (api, stage)));
         let caches = plan.apis.iter().flat_map(|api| api.stages.iter().map(|stage| stage.cache.as_ref()));
         let shelved = stages.zip(caches).filter_map(|((api, stage), cache)| {
@@ -226,7 +226,7 @@ impl Compiler<'_> {
             let (name, disk, bans) = (format!("{}/{}", api.id, stage.name), &cache.disk, cache.memory.bans());
             (share > 0).then(|| Shelved { name, share, disk: Arc::clone(disk), bans: Arc::clone(bans) })
         });
-        storage::shelves(shelved)
+        shelved.collect()
     }
 
     /// The bucket called `name`, with its limit changed if the configuration has.

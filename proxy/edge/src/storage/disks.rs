@@ -17,7 +17,7 @@ use super::attempts::Attempts;
 use super::events::Logged;
 use super::leftovers::{Leftover, Leftovers, unwanted_stores};
 use super::opened::{Opened, Service};
-use super::shelf::{Shelf, Shelves, own_name};
+use super::shelf::{Shelf, Shelved, Shelves, own_name, shelves};
 use crate::message::date::Epoch;
 
 /// How long somebody waits who wants to look through a store while somebody else does.
@@ -94,6 +94,11 @@ impl Disks {
             ending: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared), keeper: Mutex::new(None), closing: Mutex::new(()), survey: Mutex::new(()) }
+    }
+
+    /// The stores that stages are to have: each stays where it lies.
+    pub fn shelves(&self, stages: Vec<Shelved>) -> Shelves {
+        shelves(stages, &self.shared.directory)
     }
 
     /// Has the stores become what the plan of the moment wants. What can be done at once is; the rest a thread tries
@@ -280,8 +285,10 @@ impl Shared {
         let due = leftovers.due(now, found, wanted.keep_removed, wanted.size.saturating_sub(taken));
         for leftover in &due {
             match leftover {
-                // Nobody waits for it.
-                Leftover::Space(store, space) => drop(state.open.get(store).and_then(|opened| opened.forget(space))),
+                Leftover::Space(store, space) => {
+                    // Nobody waits for it.
+                    drop(state.open.get(store).and_then(|opened| opened.forget_unread(space)));
+                }
                 Leftover::Store(name) => self.free(name),
             }
         }

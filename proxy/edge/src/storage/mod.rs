@@ -1,9 +1,10 @@
 //! The disk under the stages' caches: which stores there are, which stage has which part of one, and who looks after
 //! them.
 //!
-//! `cache/src/tier/disk` is the store itself. Small stages share one, a stage from [`OWN_STORE`](crate::config::OWN_STORE) on has its own. All lie
-//! under one directory, which also holds the secret that the keys' fingerprints are made with: without it nothing that
-//! an earlier process stored could be found again.
+//! `cache/src/tier/disk` is the store itself. Small stages share one, a stage from [`OWN_STORE`](crate::config::OWN_STORE)
+//! on has its own; whoever has something on disk stays where it lies. All lie under one directory, which also holds the
+//! secret that the keys' fingerprints are made with: without it nothing that an earlier process stored could be found
+//! again.
 //!
 //! A store that cannot be opened (another process has it, its disk is away) is tried again, less and less often; until
 //! then its stages serve from memory. What a stage has stays for a while when the stage is taken out of the
@@ -38,7 +39,7 @@ pub use disks::{Disks, NotShredded, Wanted};
 pub use objects::{Fill, FillSeat, SendSeat};
 pub use rotation::Rotation;
 use secret::{SecretError, key_secret};
-pub use shelf::{Shelf, Shelved, Shelves, shelves};
+pub use shelf::{Shelf, Shelved, Shelves};
 pub use stage_disk::{Looked, StageDisk};
 
 /// What lies below the caches' memory, and how memory itself is kept.

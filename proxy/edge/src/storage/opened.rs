@@ -99,6 +99,11 @@ impl Opened {
         self.store.forget(stage)
     }
 
+    /// The same for a stage that is gone, unless something of it is being sent: then it is for later.
+    pub(super) fn forget_unread(&self, stage: &str) -> Option<Ack> {
+        if self.store.is_read(stage) { None } else { self.forget(stage) }
+    }
+
     /// Serves nobody any more and writes what is queued. Blocks until that is done.
     pub(super) fn close(self) {
         self.stages.iter().for_each(|stage| stage.disk.detach());

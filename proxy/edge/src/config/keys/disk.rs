@@ -11,7 +11,7 @@ pub(crate) static DISK: Key = Key::new(
     "disk",
     Kind::Table(&Section {
         title: "[cache.disk]",
-        doc: "A disk below the memory of the caches: entries are found again after a restart. Stages share one store; those with 6.1 GB of disk and more have their own.",
+        doc: "A disk below the memory of the caches: entries are found again after a restart. Stages share one store; those that begin with 6.1 GB of disk and more have their own.",
         keys: &[&DIRECTORY, &SIZE, &READS, &KEEP_REMOVED],
     }),
     Unset("memory alone"),
