@@ -20,9 +20,17 @@ fn disks(status: &Value) -> String {
         [text(disk, "store"), text(disk, "state"), number("entries").to_string(), size, of]
     });
     let head = ["DISK", "STATE", "ENTRIES", "SIZE", "OF"].map(String::from);
-    let why = disks.iter().filter(|disk| disk.get("why").is_some());
-    let why = why.map(|disk| format!("{}: {}\n", text(disk, "store"), text(disk, "why")));
-    format!("\n{}{}", table(&[head].into_iter().chain(rows).collect::<Vec<_>>()), why.collect::<String>())
+    format!("\n{}{}", table(&[head].into_iter().chain(rows).collect::<Vec<_>>()), ailments(disks))
+}
+
+/// What ails each of them.
+fn ailments(disks: &[Value]) -> String {
+    let why = |disk: &Value| match (disk.get("why"), disk.get("no_space")) {
+        (Some(_), _) => Some(text(disk, "why")),
+        (_, Some(Value::Bool(true))) => Some("the file system is full: it keeps to what there is".into()),
+        _ => None,
+    };
+    disks.iter().filter_map(|disk| Some(format!("{}: {}\n", text(disk, "store"), why(disk)?))).collect()
 }
 
 fn caches(status: &Value) -> String {
@@ -154,7 +162,8 @@ mod tests {
 
     #[test]
     fn disks_come_below_with_what_ails_them() {
-        let open = json!({ "store": "pool", "state": "good", "entries": 7, "bytes": 1024, "capacity": 2048 });
+        let open = json!({ "store": "pool", "state": "good", "entries": 7, "bytes": 1024, "capacity": 2048,
+            "no_space": true });
         let away = json!({ "store": "a.b", "state": "not-open", "why": "no such\ndisk" });
         let told = status(&json!({ "caches": [], "disks": [open, away] }));
         let lines: Vec<_> = told.lines().collect();
@@ -164,6 +173,7 @@ mod tests {
                 "DISK     STATE  ENTRIES   SIZE     OF",
                 "pool      good        7  1 KiB  2 KiB",
                 "a.b   not-open        0    0 B    0 B",
+                "pool: the file system is full: it keeps to what there is",
                 "a.b: no such\u{fffd}disk",
             ]
         );

@@ -72,6 +72,7 @@ fn disks(gateway: &Gateway) -> Vec<Value> {
         json!({
             "store": name,
             "state": stats.health.as_str(),
+            "no_space": stats.is_short,
             "entries": stats.entries,
             "index_bytes": stats.index_bytes,
             "bytes": stats.segments * u64::from(stats.segment_bytes),

@@ -12,7 +12,7 @@ use ReadingKind::{Counter, Gauge};
 /// A store in one figure.
 type Figure = fn(&Stats) -> u64;
 
-const FIGURES: [(&str, &str, ReadingKind, Figure); 15] = [
+const FIGURES: [(&str, &str, ReadingKind, Figure); 17] = [
     ("cache_disk_entries", "Entries that a store has on disk.", Gauge, |s| s.entries),
     ("cache_disk_index_bytes", "Memory that a store's index takes.", Gauge, |s| s.index_bytes),
     ("cache_disk_bytes", "Bytes that a store takes on disk.", Gauge, |s| s.segments * u64::from(s.segment_bytes)),
@@ -31,6 +31,15 @@ const FIGURES: [(&str, &str, ReadingKind, Figure); 15] = [
     ("cache_disk_reads_inline", "Reads that the page cache answered at once.", Counter, |s| s.reads_inline),
     ("cache_disk_reads_pooled", "Reads that a thread did.", Counter, |s| s.reads_pooled),
     ("cache_disk_reads_refused", "Reads that were misses because too many waited.", Counter, |s| s.reads_refused),
+    ("cache_disk_no_space", "Times that the file system had no room for what a store may take.", Counter, |s| {
+        s.no_space
+    }),
+    (
+        "cache_disk_is_short",
+        "1 while a store keeps to less than it may take, for the file system is full.",
+        Gauge,
+        |s| u64::from(s.is_short),
+    ),
     ("cache_disk_segments_evicted", "Segments that made room.", Counter, |s| s.evicted_segments),
 ];
 
