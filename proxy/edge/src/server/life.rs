@@ -110,7 +110,11 @@ impl Life {
     pub fn accept(&self, accept: bool) {
         if accept {
             // Should that fail, it fails again where its worker reports it.
-            self.with_sockets(|sockets| sockets.iter().for_each(|(_, socket)| drop(listen(socket, super::BACKLOG))));
+            self.with_sockets(|sockets| {
+                for (_, socket) in sockets {
+                    let _ = listen(socket, super::BACKLOG);
+                }
+            });
         }
         self.accepting.send_replace(accept);
     }
