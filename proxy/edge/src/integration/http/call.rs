@@ -125,18 +125,8 @@ pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
                     Way::Http2(slot) => Box::pin(http2::attempt(call, deadline, *slot, body)).await,
                 };
                 match attempted {
-                    Ok(mut started) => {
-                        (started.tries, started.reused) = (tries, reused);
-                        if let Some(end) = end(call, deadline) {
-                            started.body.limit(end.saturating_duration_since(Instant::now()));
-                        }
-                        return Ok(started);
-                    }
-                    Err(
-                        e @ (CallError::Client(_) | CallError::Left | CallError::Malformed(_) | CallError::Unsendable),
-                    ) => {
-                        return Err(e);
-                    }
+                    Ok(started) => return Ok(Started { tries, reused, ..bounded(started, call, deadline) }),
+                    Err(e) if is_final(&e) => return Err(e),
                     Err(e) => {
                         if !reused {
                             call.to.origin.note_failure(address, mono(call, deadline));
@@ -159,6 +149,19 @@ pub async fn call(call: &Call<'_>, body: &mut impl RequestBody) -> Result<Starte
             _ => retries -= 1,
         }
     }
+}
+
+/// The answer's body has until the whole call's end.
+fn bounded(mut started: Started, call: &Call<'_>, deadline: Instant) -> Started {
+    if let Some(end) = end(call, deadline) {
+        started.body.limit(end.saturating_duration_since(Instant::now()));
+    }
+    started
+}
+
+/// Another try, or another address, would make no difference.
+fn is_final(error: &CallError) -> bool {
+    matches!(error, CallError::Client(_) | CallError::Left | CallError::Malformed(_) | CallError::Unsendable)
 }
 
 /// The monotonic clock now, of a call that began so long before its deadline.
