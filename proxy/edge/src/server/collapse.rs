@@ -135,10 +135,7 @@ async fn fetch(mut trip: Trip, leader: Leader, back: oneshot::Sender<(Trip, Outc
         Stop::Waiting(_) => trip.call_with_body_at_hand(&mut NoBody).await,
     };
     let Ok(started) = started else {
-        match following::failure(&trip) {
-            Some(failure) => leader.fail(failure),
-            None => leader.stand_down(),
-        }
+        following::tell(&trip, leader);
         return hand_back(back, trip, Outcome::Ready);
     };
     trip.walk();

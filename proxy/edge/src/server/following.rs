@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sluice_cache::flight::{Failure, Follower, Verdict};
+use sluice_cache::flight::{Failure, Follower, Leader, Verdict};
 
 use super::downstream::Downstream;
 use super::drive::{Arrival, Trip};
@@ -51,8 +51,16 @@ pub(super) async fn answer<D: Downstream>(mut trip: Trip, failure: Failure, down
     trip.deliver(None, down).await
 }
 
+/// Tells those who wait that this fetch has failed, if it would have for any of them.
+pub(super) fn tell(trip: &Trip, leader: Leader) {
+    match failure(trip) {
+        Some(failure) => leader.fail(failure),
+        None => leader.stand_down(),
+    }
+}
+
 /// What is wrong with the endpoint, whoever asks it; nothing where it may be the request.
-pub(super) const fn failure(trip: &Trip) -> Option<Failure> {
+const fn failure(trip: &Trip) -> Option<Failure> {
     match trip.exchange.reply {
         Reply::Fault(Fault::EndpointUnreachable) => Some(Failure::Network),
         Reply::Fault(Fault::EndpointTimeout) => Some(Failure::Timeout),
