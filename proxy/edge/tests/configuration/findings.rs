@@ -29,6 +29,8 @@ macro_rules! beside_api {
     };
 }
 
+#[path = "findings/caches.rs"]
+mod caches;
 #[path = "findings/file.rs"]
 mod file;
 #[path = "findings/front.rs"]
@@ -101,6 +103,7 @@ fn all() -> impl Iterator<Item = &'static Case> {
         routes::ROUTES,
         integrations::INTEGRATIONS,
         stages::STAGES,
+        caches::CACHES,
         keys::KEYS,
         lifetimes::LIFETIMES,
     ]
